@@ -7,10 +7,10 @@ export OMP_NUM_THREADS ?= 2
 help:  ## list the commands
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  %-10s %s\n", $$1, $$2}'
 
-$(VENV)/.installed: pyproject.toml constraints-dev.txt
+$(VENV)/.installed: pyproject.toml .ci/constraints.txt
 	test -x $(PY) || python3 -m venv $(VENV)
 	$(PY) -m pip install --quiet --upgrade pip
-	$(PY) -m pip install --quiet -c constraints-dev.txt -e ".[dev,torch]"
+	$(PY) -m pip install --quiet -c .ci/constraints.txt -e ".[dev,torch]"
 	touch $@
 
 setup: $(VENV)/.installed  ## make the virtual environment and install everything

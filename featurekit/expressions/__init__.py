@@ -1,0 +1,31 @@
+"""Derived features as data: trees, operators, evaluation, which to try, storage."""
+
+from featurekit.expressions.evaluate import Fitted, cross_fit, fit
+from featurekit.expressions.operators import (
+    OPERATORS,
+    Elementwise,
+    Key,
+    KeyTable,
+    Learning,
+    Operator,
+    register_operator,
+)
+from featurekit.expressions.tree import Call, Column, Expression, Literal, parse
+
+__all__ = [
+    "OPERATORS",
+    "Call",
+    "Column",
+    "Elementwise",
+    "Expression",
+    "Fitted",
+    "Key",
+    "KeyTable",
+    "Learning",
+    "Literal",
+    "Operator",
+    "cross_fit",
+    "fit",
+    "parse",
+    "register_operator",
+]

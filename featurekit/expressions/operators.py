@@ -1,0 +1,624 @@
+"""The operators: what each computes, what it learns in fit, what it makes of gaps.
+
+Every operator stands once in `OPERATORS`, under the name that features are written
+with. Three kinds exist:
+
+`Elementwise`
+    a function of the row; learns nothing.
+`KeyTable`
+    learns a number (or a few) per key and looks them up. `tables` learns them for
+    several sets of rows at once, so that out-of-fold values cost one pass.
+`Pairing`
+    `Combine`: makes one key of two.
+
+Rules that hold for all: out of its domain an operator gives NaN, never inf; a missing
+input gives NaN unless said otherwise; a key not seen in fit is looked up as *unseen*,
+whose value each operator states.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featurekit.expressions.tree import Call, Expression
+from featurekit.kernels.registry import kernel
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+Bools = NDArray[np.bool_]
+
+SMOOTHING = 10.0
+
+
+@dataclass(frozen=True, eq=False)
+class Key:
+    """A column of keys: codes 0..size-3, then *missing* (size-2) and *unseen* (size-1)."""
+
+    codes: NDArray[Any]
+    size: int
+
+    @property
+    def missing(self) -> int:
+        """Code of missing values."""
+        return self.size - 2
+
+    @property
+    def unseen(self) -> int:
+        """Code of values not seen in fit."""
+        return self.size - 1
+
+
+@dataclass(frozen=True, eq=False)
+class Learning:
+    """What a `KeyTable` may learn from.
+
+    Attributes
+    ----------
+    atom : int64 array (n,)
+        Atom of each row (`featurekit.statistics.folds.Folds`).
+    n_atoms : int
+    y : float64 array (n,) or None
+        Target: numbers, 0/1, or class codes.
+    classes : tuple or None
+        Labels of the class codes.
+    memo : dict
+        Results shared by operators on the same columns.
+    """
+
+    atom: Ints
+    n_atoms: int
+    y: Floats | None = None
+    classes: tuple[Any, ...] | None = None
+    memo: dict[Any, Any] = field(default_factory=dict)
+
+    @classmethod
+    def whole(
+        cls, n: int, y: Floats | None = None, classes: tuple[Any, ...] | None = None
+    ) -> Learning:
+        """All rows in one atom."""
+        return cls(np.zeros(n, np.int64), 1, y, classes)
+
+    def with_nothing(self, train: Bools) -> Bools:
+        """The sets of atoms and, last, the empty one, (F + 1, A)."""
+        nothing = np.zeros((1, train.shape[1]), bool)
+        return self.remember(("sets", train), lambda: np.vstack([train, nothing]))
+
+    def remember(self, what: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        """``make()``, once per ``what``; the arrays in it are told apart by identity.
+
+        What is kept holds on to those arrays, so an identity is never used again.
+        """
+        key = tuple(p if isinstance(p, str) else id(p) for p in what)
+        if key not in self.memo:
+            self.memo[key] = (make(), what)
+        return self.memo[key][0]
+
+
+@dataclass(frozen=True)
+class Operator:
+    """What all operators say of themselves.
+
+    Attributes
+    ----------
+    name : str
+    inputs : tuple of str
+        Kind of each argument: "numeric", "key", "datetime", "any" or "literal". A
+        single kind followed by "..." takes any number of arguments.
+    output : str
+        "numeric" or "key".
+    about : str
+        One line for people.
+    """
+
+    name: str
+    inputs: tuple[str, ...]
+    about: str = ""
+    output: str = "numeric"
+
+    @property
+    def learns(self) -> bool:
+        """Whether values depend on rows seen in fit."""
+        return False
+
+    @property
+    def needs_target(self) -> bool:
+        """Whether fit needs y."""
+        return False
+
+
+@dataclass(frozen=True)
+class Elementwise(Operator):
+    """``function(*arguments)``, or the compiled program ``code``."""
+
+    function: Callable[..., Floats] | None = None
+    code: int | None = None
+
+    def apply(self, args: tuple[Any, ...]) -> Floats:
+        """Values per row, float64 (n,)."""
+        if self.code is not None:
+            out = np.empty(len(args[0]))
+            kernel("evaluate")(self.code, args[0], args[-1], out)
+        else:
+            assert self.function is not None
+            out = np.asarray(self.function(*args), np.float64)
+        out[~np.isfinite(out)] = np.nan
+        return out
+
+
+Tables = Callable[[tuple[Any, ...], Learning, Bools], Floats]
+
+
+@dataclass(frozen=True)
+class KeyTable(Operator):
+    """A table per key, learnt in fit; the last key argument is looked up.
+
+    ``tables(args, learning, train)`` learns from each set of atoms in ``train``
+    (F, A) and returns (F, size) or (F, size, w); ``function(x, w...)``, where given,
+    relates the row's own value to what was looked up.
+    """
+
+    tables: Tables | None = None
+    function: Callable[..., Floats] | None = None
+    target: bool = False
+
+    @property
+    def learns(self) -> bool:
+        """Always."""
+        return True
+
+    @property
+    def needs_target(self) -> bool:
+        """Whether the table is one of target statistics."""
+        return self.target
+
+    def key_of(self, args: tuple[Any, ...]) -> Key:
+        """The key that is looked up."""
+        return next(a for a in reversed(args) if isinstance(a, Key))
+
+    def learn(self, args: tuple[Any, ...], learning: Learning) -> Floats:
+        """The table of all rows, (size,) or (size, w)."""
+        assert self.tables is not None
+        return self.tables(args, learning, np.ones((1, learning.n_atoms), bool))[0]
+
+    def apply(self, args: tuple[Any, ...], state: Floats) -> Floats:
+        """Values per row from one table."""
+        return self._relate(args, state[self.key_of(args).codes])
+
+    def cross(
+        self, args: tuple[Any, ...], learning: Learning, train: Bools, fold: Ints
+    ) -> Floats:
+        """Out-of-fold values: each row from the table of its own fold.
+
+        Rows of no fold (-1) are looked up in a table learnt from nothing.
+        """
+        assert self.tables is not None
+        stack = self.tables(args, learning, learning.with_nothing(train))
+        return self._relate(args, stack[fold, self.key_of(args).codes])
+
+    def _relate(self, args: tuple[Any, ...], found: Floats) -> Floats:
+        if self.function is None:
+            return found
+        with np.errstate(all="ignore"):
+            out = self.function(args[0], *np.moveaxis(found, -1, 0))
+        out[~np.isfinite(out)] = np.nan
+        return out
+
+
+@dataclass(frozen=True)
+class GroupRank(KeyTable):
+    """Percentile rank among the fitted rows of the same key.
+
+    The state is each key's sorted values end to end, and where each key begins.
+    """
+
+    def learn(self, args: tuple[Any, ...], learning: Learning) -> Any:
+        """Sorted values and starts."""
+        x, key = args
+        order = np.lexsort((x, key.codes))
+        order = order[~np.isnan(x[order])]
+        starts = np.searchsorted(key.codes[order], np.arange(key.size + 1))
+        return {"values": x[order], "starts": starts.astype(np.int64)}
+
+    def apply(self, args: tuple[Any, ...], state: Any) -> Floats:
+        """Rank of each row put among its key's fitted rows."""
+        x, key = args
+        out = np.empty(len(x))
+        kernel("ranks_in_groups")(x, key.codes, state["values"], state["starts"], out)
+        out[key.codes >= key.missing] = np.nan
+        return out
+
+    def cross(
+        self, args: tuple[Any, ...], learning: Learning, train: Bools, fold: Ints
+    ) -> Floats:
+        """Rank of each row among the training rows of its fold."""
+        x, key = args
+        out = np.empty(len(x))
+        kernel("group_ranks")(
+            _order(x, learning), x, key.codes, learning.atom, train, fold, key.size, out
+        )
+        out[key.codes >= key.missing] = np.nan
+        return out
+
+
+@dataclass(frozen=True)
+class Pairing(Operator):
+    """One key of two; where either is missing the pair is missing."""
+
+    output: str = "key"
+
+    def apply(self, args: tuple[Any, ...]) -> tuple[Ints, Bools]:
+        """A number per pair, and where it is missing or unseen."""
+        a, b = args
+        ids = a.codes.astype(np.int64) * b.size + b.codes
+        return ids, (a.codes >= a.missing) | (b.codes >= b.missing)
+
+
+@dataclass(frozen=True)
+class Alias(Operator):
+    """Short for other operators: ``written_out(args)`` is the tree it stands for."""
+
+    written_out: Callable[[tuple[Expression, ...]], Call] | None = None
+
+    @property
+    def learns(self) -> bool:
+        """Taken to; what it is short for decides."""
+        return True
+
+
+def _frequency_of_pair(args: tuple[Expression, ...]) -> Call:
+    return Call("freq", (Call("Combine", args),))
+
+
+def _order(x: Floats, learning: Learning) -> Ints:
+    def make() -> Ints:
+        order = np.argsort(x, kind="stable")
+        return order[: len(x) - int(np.isnan(x).sum())]
+
+    return learning.remember(("order", x), make)
+
+
+def _moments(args: tuple[Any, ...], learning: Learning, train: Bools) -> list[Floats]:
+    """Mean, sample variance, minimum and maximum per set and key, each (F, size)."""
+    x, key = args
+    return learning.remember(
+        ("moments", x, key.codes, train),
+        lambda: _fresh_moments(x, key, learning, train),
+    )
+
+
+def _fresh_moments(
+    x: Floats, key: Key, learning: Learning, train: Bools
+) -> list[Floats]:
+    known = x[~np.isnan(x)]
+    shift = float(known.mean()) if len(known) else 0.0
+    parts = kernel("group_moments")(
+        x, key.codes, learning.atom, learning.n_atoms, key.size, shift
+    )
+    weights = train.astype(np.float64)
+    n, s, q = (weights @ parts[i] for i in range(3))
+    low = _extreme(np.min, parts[3], train, np.inf)
+    high = _extreme(np.max, parts[4], train, -np.inf)
+    unknown = n == 0
+    unknown[:, key.missing :] = True
+    with np.errstate(all="ignore"):
+        mean = s / n
+        variance = np.maximum(q - s * mean, 0.0) / (n - 1)
+    variance[n < 2] = np.nan
+    mean += shift
+    for table in (mean, variance, low, high):
+        table[unknown] = np.nan
+    return [mean, variance, low, high]
+
+
+def _extreme(reduce: Any, parts: Floats, train: Bools, empty: float) -> Floats:
+    return np.stack([reduce(parts[row], axis=0, initial=empty) for row in train])
+
+
+def _minimum(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
+    return _moments(args, learning, train)[2].copy()
+
+
+def _maximum(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
+    return _moments(args, learning, train)[3].copy()
+
+
+def _mean(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
+    return _moments(args, learning, train)[0].copy()
+
+
+def _std(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
+    return np.sqrt(_moments(args, learning, train)[1])
+
+
+def _mean_std(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
+    mean, variance, _, _ = _moments(args, learning, train)
+    return np.stack([mean, np.sqrt(variance)], axis=-1)
+
+
+def _mean_only(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
+    return _mean(args, learning, train)[..., None]
+
+
+def _median(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
+    x, key = args
+    order = _order(x, learning)
+    out = kernel("group_medians")(order, x, key.codes, learning.atom, train, key.size)
+    out[:, key.missing :] = np.nan
+    return out
+
+
+def _counts(key: Key, learning: Learning, train: Bools) -> Floats:
+    def make() -> Ints:
+        flat = learning.atom * key.size + key.codes
+        counts = np.bincount(flat, minlength=learning.n_atoms * key.size)
+        return counts.reshape(learning.n_atoms, key.size)
+
+    counts = learning.remember(("counts", key.codes), make)
+    return train.astype(np.float64) @ counts
+
+
+def _count(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
+    n = _counts(args[0], learning, train)
+    n[:, args[0].missing] = np.nan
+    return n
+
+
+def _share(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
+    n = _counts(args[0], learning, train)
+    share = n / np.maximum(n.sum(axis=1, keepdims=True), 1.0)
+    share[:, args[0].missing] = np.nan
+    return share
+
+
+def _nunique(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
+    what, key = args
+    pair = what.codes.astype(np.int64) * key.size + key.codes
+    pairs, inverse = np.unique(pair, return_inverse=True)
+    flat = learning.atom * len(pairs) + inverse
+    counts = np.bincount(flat, minlength=learning.n_atoms * len(pairs))
+    counts = counts.reshape(learning.n_atoms, -1)
+    of_key, of_what = pairs % key.size, pairs // key.size
+    out = np.empty((len(train), key.size))
+    for f, atoms in enumerate(train):
+        present = counts[atoms].sum(axis=0) > 0
+        out[f] = np.bincount(of_key, present & (of_what < what.missing), key.size)
+        seen = np.bincount(of_key, present, key.size) > 0
+        out[f, ~seen] = np.nan
+    out[:, key.missing :] = np.nan
+    return out
+
+
+def _target_sums(
+    args: tuple[Any, ...], learning: Learning, train: Bools
+) -> tuple[Floats, Floats, Floats]:
+    """Rows and sum of the target per key, and the target's mean, per set of atoms."""
+    key = args[0]
+    y = learning.y
+    assert y is not None
+    if len(args) > 1:  # one class of several
+        assert learning.classes is not None
+        code = learning.classes.index(args[1])
+        y = learning.remember(
+            ("class", learning.y, str(code)), lambda: (learning.y == code) * 1.0
+        )
+
+    def make() -> Floats:
+        flat = learning.atom * key.size + key.codes
+        total = np.bincount(flat, y, learning.n_atoms * key.size)
+        return total.reshape(learning.n_atoms, key.size)
+
+    s = train.astype(np.float64) @ learning.remember(("target", y, key.codes), make)
+    n = _counts(key, learning, train)
+    rows = n.sum(axis=1, keepdims=True)
+    with np.errstate(all="ignore"):
+        return n, s, s.sum(axis=1, keepdims=True) / rows
+
+
+def _target_mean(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
+    n, s, prior = _target_sums(args, learning, train)
+    return (s + SMOOTHING * prior) / (n + SMOOTHING)
+
+
+def _target_woe(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
+    n, s, prior = _target_sums(args, learning, train)
+    rate = (s + SMOOTHING * prior) / (n + SMOOTHING)
+    with np.errstate(all="ignore"):
+        woe = np.log(rate / (1 - rate)) - np.log(prior / (1 - prior))
+    woe[~np.isfinite(woe)] = np.nan
+    return woe
+
+
+_DAY = 86_400_000_000
+_NAT = np.iinfo(np.int64).min
+
+
+def _calendar(unit: Callable[[Any], Any]) -> Callable[[Ints], Floats]:
+    def part(micros: Ints) -> Floats:
+        gone = micros == _NAT
+        out = unit(np.where(gone, 0, micros)).astype(np.float64)
+        out[gone] = np.nan
+        return out
+
+    return part
+
+
+def _dates(micros: Ints) -> Any:
+    return micros.astype("datetime64[us]")
+
+
+def _month(m: Ints) -> Any:
+    return _dates(m).astype("datetime64[M]").astype(np.int64) % 12 + 1
+
+
+def _day(m: Ints) -> Any:
+    date = _dates(m).astype("datetime64[D]")
+    return (date - date.astype("datetime64[M]")).astype(np.int64) + 1
+
+
+def _day_of_year(m: Ints) -> Any:
+    date = _dates(m).astype("datetime64[D]")
+    return (date - date.astype("datetime64[Y]")).astype(np.int64) + 1
+
+
+def _year(m: Ints) -> Any:
+    return _dates(m).astype("datetime64[Y]").astype(np.int64) + 1970
+
+
+def _count_missing(*gone: Bools) -> Floats:
+    return np.sum(gone, axis=0, dtype=np.float64)
+
+
+def _difference(x: Floats, mean: Floats) -> Floats:
+    return x - mean
+
+
+def _ratio(x: Floats, mean: Floats) -> Floats:
+    return x / np.where(mean == 0, np.nan, mean)
+
+
+def _z_score(x: Floats, mean: Floats, std: Floats) -> Floats:
+    return (x - mean) / np.where(std == 0, np.nan, std)
+
+
+_ONE, _TWO = ("numeric",), ("numeric", "numeric")
+_BY_KEY = ("numeric", "key")
+_TIME = ("datetime",)
+
+OPERATORS: dict[str, Operator] = {}
+
+
+def register_operator(operator: Operator) -> Operator:
+    """Add an operator of your own, under its name, for this process.
+
+    Features that use it are written, stored and read like any other; reading a stored
+    one needs the same registration first.
+
+    Parameters
+    ----------
+    operator : Elementwise or KeyTable
+
+    Raises
+    ------
+    ValueError
+        If the name is taken or is not a plain word.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featurekit.expressions import Elementwise, OPERATORS, register_operator
+    >>> def hypotenuse(a, b):
+    ...     return np.hypot(a, b)
+    >>> op = Elementwise("hypot", ("numeric", "numeric"), function=hypotenuse)
+    >>> _ = register_operator(op)
+    >>> _ = OPERATORS.pop("hypot")
+    """
+    if operator.name in OPERATORS:
+        raise ValueError(f"there is an operator {operator.name!r} already")
+    if not (operator.name.isidentifier() or operator.name in "+-*/"):
+        raise ValueError(
+            f"operator name {operator.name!r} must be a plain word, such as 'hypot'"
+        )
+    OPERATORS[operator.name] = operator
+    return operator
+
+
+for _op in (
+    Elementwise("+", _TWO, "sum", code=1),
+    Elementwise("-", _TWO, "difference", code=2),
+    Elementwise("*", _TWO, "product", code=3),
+    Elementwise("/", _TWO, "quotient; NaN where the divisor is 0", code=4),
+    Elementwise("min", _TWO, "the lesser; NaN if either is missing", code=5),
+    Elementwise("max", _TWO, "the greater; NaN if either is missing", code=6),
+    Elementwise("abs", _ONE, "absolute value", code=7),
+    Elementwise("log", _ONE, "ln |x|; NaN at 0", code=8),
+    Elementwise("sqrt", _ONE, "square root of |x|", code=9),
+    Elementwise("square", _ONE, "x squared", code=10),
+    Elementwise("sigmoid", _ONE, "1 / (1 + exp(-x))", code=11),
+    Elementwise("round", _ONE, "greatest whole number not above x", code=12),
+    Elementwise("residual", _ONE, "x less the greatest whole number below", code=13),
+    KeyTable("freq", ("key",), "share of rows with this value; unseen 0", tables=_share),
+    KeyTable("count", ("key",), "rows with this value; unseen 0", tables=_count),
+    KeyTable("GroupByThenMin", _BY_KEY, "least x of the key", tables=_minimum),
+    KeyTable("GroupByThenMax", _BY_KEY, "greatest x of the key", tables=_maximum),
+    KeyTable("GroupByThenMean", _BY_KEY, "mean x of the key", tables=_mean),
+    KeyTable("GroupByThenMedian", _BY_KEY, "median x of the key", tables=_median),
+    KeyTable("GroupByThenStd", _BY_KEY, "sample deviation of x in the key", tables=_std),
+    GroupRank("GroupByThenRank", _BY_KEY, "percentile rank of x in the key"),
+    KeyTable(
+        "GroupByThenNUnique",
+        ("key", "key"),
+        "distinct values of the first within the second",
+        tables=_nunique,
+    ),
+    Pairing("Combine", ("key", "key"), "the pair as one key"),
+    Alias(
+        "CombineThenFreq",
+        ("key", "key"),
+        "share of rows with this pair of values",
+        written_out=_frequency_of_pair,
+    ),
+    KeyTable(
+        "GroupByThenDiff",
+        _BY_KEY,
+        "x less the key's mean",
+        tables=_mean_only,
+        function=_difference,
+    ),
+    KeyTable(
+        "GroupByThenRatio",
+        _BY_KEY,
+        "x over the key's mean",
+        tables=_mean_only,
+        function=_ratio,
+    ),
+    KeyTable(
+        "GroupByThenZScore",
+        _BY_KEY,
+        "x less the key's mean, in its deviations",
+        tables=_mean_std,
+        function=_z_score,
+    ),
+    KeyTable(
+        "TargetMean",
+        ("key", "literal?"),
+        "smoothed mean of the target, or rate of a class; unseen: the overall mean",
+        tables=_target_mean,
+        target=True,
+    ),
+    KeyTable(
+        "TargetWoE",
+        ("key",),
+        "smoothed weight of evidence of a 0/1 target; unseen: 0",
+        tables=_target_woe,
+        target=True,
+    ),
+    Elementwise("Year", _TIME, "calendar year", function=_calendar(_year)),
+    Elementwise("Month", _TIME, "month, 1 to 12", function=_calendar(_month)),
+    Elementwise("Day", _TIME, "day of the month", function=_calendar(_day)),
+    Elementwise("DayOfYear", _TIME, "day of the year", function=_calendar(_day_of_year)),
+    Elementwise(
+        "DayOfWeek",
+        _TIME,
+        "day of the week, Monday 0",
+        function=_calendar(lambda m: (m // _DAY + 3) % 7),
+    ),
+    Elementwise(
+        "Hour", _TIME, "hour", function=_calendar(lambda m: m % _DAY // 3_600_000_000)
+    ),
+    Elementwise(
+        "Minute", _TIME, "minute", function=_calendar(lambda m: m // 60_000_000 % 60)
+    ),
+    Elementwise("Days", _TIME, "days since 1970", function=_calendar(lambda m: m / _DAY)),
+    Elementwise(
+        "CountMissing",
+        ("any...",),
+        "how many of the arguments are missing",
+        function=_count_missing,
+    ),
+):
+    register_operator(_op)

@@ -1,0 +1,257 @@
+"""The gradient-boosted model that candidates have to improve upon (LightGBM)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featurekit.data.columns import CategoricalColumn, DatetimeColumn, Table
+from featurekit.statistics.folds import Folds
+from featurekit.statistics.loss import Loss, Poisson
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MAX_ROWS = 200_000
+EARLY_ROUNDS = 33
+RATE = 0.15
+
+
+def base_matrix(table: Table) -> tuple[Floats, list[int]]:
+    """The table as numbers for LightGBM, and which columns are categorical.
+
+    Missing and unseen categories are NaN, as are missing datetimes.
+    """
+    out = np.empty((len(table), len(table.names)))
+    categorical = []
+    for i, (_, column) in enumerate(table):
+        if isinstance(column, CategoricalColumn):
+            categorical.append(i)
+            out[:, i] = column.codes
+            out[column.codes >= column.missing_code, i] = np.nan
+        elif isinstance(column, DatetimeColumn):
+            out[:, i] = column.values
+            out[column.values == np.iinfo(np.int64).min, i] = np.nan
+        else:
+            out[:, i] = column.values
+    return out, categorical
+
+
+@dataclass(frozen=True)
+class OutOfFold:
+    """Scores of rows by models that have not seen them.
+
+    Attributes
+    ----------
+    raw : float64 array (n, K)
+        Of the full model; NaN for rows of no fold.
+    early : float64 array (n, K)
+        Of its first `EARLY_ROUNDS` rounds. What a model still lacks then, a feature
+        can supply; later rounds have patched it up tree by tree.
+    rounds : int
+        Rounds of the full model.
+    """
+
+    raw: Floats
+    early: Floats
+    rounds: int
+
+
+@dataclass(frozen=True)
+class BoostedModel:
+    """LightGBM with fixed settings: fit on some rows, raw scores on others.
+
+    Attributes
+    ----------
+    loss : Loss
+    seed, n_threads : int
+    params : dict
+        Settings that differ from the common ones.
+    """
+
+    loss: Loss
+    seed: int = 0
+    n_threads: int = 1
+    rounds: int = 100
+    params: tuple[tuple[str, Any], ...] = ()
+
+    def settings(self) -> dict[str, Any]:
+        """LightGBM's parameters."""
+        common = {
+            "learning_rate": RATE,
+            "num_leaves": 31,
+            "min_data_in_leaf": 20,
+            "verbosity": -1,
+            "deterministic": True,
+            "force_col_wise": True,
+            "num_threads": self.n_threads,
+            "seed": self.seed,
+            "boost_from_average": True,
+        }
+        return common | self.loss.params | dict(self.params)
+
+    def dataset(
+        self,
+        X: Floats,
+        y: Floats,
+        weight: Floats | None = None,
+        categorical: list[int] | None = None,
+        init: Floats | None = None,
+    ) -> Any:
+        """Binned data; bins are shared by every subset that is trained on."""
+        import lightgbm
+
+        score = None if init is None else init.ravel(order="F")
+        data = lightgbm.Dataset(
+            X, y, weight=weight, init_score=score,
+            categorical_feature=categorical or [],
+            params={"max_bin": 255, "verbosity": -1, "num_threads": self.n_threads}
+            | {k: v for k, v in self.params if k in ("max_bin", "min_data_in_bin")},
+            free_raw_data=False,
+        )  # fmt: skip
+        return data.construct()
+
+    def train(self, data: Any, rows: Ints, valid: Ints | None = None, wait: int = 20):
+        """Booster trained on ``rows``, stopped early on ``valid`` where given."""
+        import lightgbm
+
+        part = data.subset(at_most(rows, MAX_ROWS, self.seed))
+        options: dict[str, Any] = {}
+        if valid is not None:
+            options["valid_sets"] = [data.subset(at_most(valid, MAX_ROWS, self.seed))]
+            options["callbacks"] = [lightgbm.early_stopping(wait, verbose=False)]
+        return lightgbm.train(
+            self.settings(), part, num_boost_round=self.rounds, **options
+        )
+
+    def raw(self, booster: Any, X: Floats, rounds: int | None = None) -> Floats:
+        """Raw scores, (n, K)."""
+        out = booster.predict(
+            X, raw_score=True, num_iteration=rounds, num_threads=self.n_threads
+        )
+        return np.asarray(out, np.float64).reshape(len(X), -1)
+
+    def fit_raw(
+        self,
+        X: Floats,
+        y: Floats,
+        weight: Floats | None,
+        categorical: list[int],
+        X_test: Floats,
+    ) -> Floats:
+        """Raw scores on ``X_test`` of a model of all rows of ``X``, (n_test, K)."""
+        data = self.dataset(X, y, weight, categorical)
+        return self.raw(self.train(data, np.arange(len(y))), X_test)
+
+    def out_of_fold(
+        self,
+        X: Floats,
+        y: Floats,
+        folds: Folds,
+        weight: Floats | None = None,
+        categorical: list[int] | None = None,
+        step: Callable[[], None] = lambda: None,
+    ) -> OutOfFold:
+        """Raw scores of each row by models that have not seen its fold.
+
+        The number of rounds is where the held-out loss of the *other* folds was best
+        (median), so no fold chooses its own.
+        """
+        data = self.dataset(X, y, weight, categorical)
+        # so few rounds do not overfit: nothing to stop, no held-out loss to compute
+        stops = self.rounds > EARLY_ROUNDS
+        boosters = []
+        for f in range(folds.n_folds):
+            valid = folds.test_rows(f) if stops else None
+            boosters.append(self.train(data, folds.train_rows(f), valid))
+            step()
+        best = np.array([b.best_iteration or self.rounds for b in boosters])
+        raw = np.full((len(y), self.loss.n_outputs), np.nan)
+        early = raw.copy()
+        for f, booster in enumerate(boosters):
+            others = np.delete(best, f) if len(best) > 1 else best
+            rounds = max(1, int(np.median(others)))
+            test = folds.test_rows(f)
+            raw[test] = self.raw(booster, X[test], rounds)
+            early[test] = (
+                self.raw(booster, X[test], EARLY_ROUNDS)
+                if rounds > EARLY_ROUNDS
+                else raw[test]
+            )
+        return OutOfFold(raw, early, max(1, int(np.median(best))))
+
+
+@dataclass(frozen=True)
+class EstimatorModel:
+    """Any scikit-learn regressor or classifier in the place of LightGBM.
+
+    It sees categorical columns as codes and missing values as NaN; put an encoder or
+    an imputer in front of it, in a pipeline, where it needs one.
+    """
+
+    estimator: Any
+    loss: Loss
+    n_classes: int = 0
+
+    def fit_raw(
+        self,
+        X: Floats,
+        y: Floats,
+        weight: Floats | None,
+        categorical: list[int],
+        X_test: Floats,
+    ) -> Floats:
+        """Raw scores on ``X_test`` of a model of all rows of ``X``, (n_test, K)."""
+        from sklearn.base import clone
+
+        model = clone(self.estimator)
+        options = {} if weight is None else {"sample_weight": weight}
+        model.fit(X, y, **options)
+        if not self.n_classes:
+            out = np.asarray(model.predict(X_test), np.float64)[:, None]
+            return np.log(np.maximum(out, 1e-12)) if _is_poisson(self.loss) else out
+        share = np.full((len(X_test), self.n_classes), 1e-9)
+        share[:, np.asarray(model.classes_, np.int64)] = model.predict_proba(X_test)
+        log_share = np.log(np.clip(share, 1e-9, 1.0))
+        if self.n_classes == 2:
+            return log_share[:, 1:] - log_share[:, :1]
+        return log_share
+
+    def out_of_fold(
+        self,
+        X: Floats,
+        y: Floats,
+        folds: Folds,
+        weight: Floats | None = None,
+        categorical: list[int] | None = None,
+        step: Callable[[], None] = lambda: None,
+    ) -> OutOfFold:
+        """Raw scores of each row by models that have not seen its fold."""
+        raw = np.full((len(y), self.loss.n_outputs), np.nan)
+        for f in range(folds.n_folds):
+            train, test = folds.train_rows(f), folds.test_rows(f)
+            part = None if weight is None else weight[train]
+            raw[test] = self.fit_raw(
+                X[train], y[train], part, categorical or [], X[test]
+            )
+            step()
+        return OutOfFold(raw, raw, 0)
+
+
+Model = BoostedModel | EstimatorModel
+
+
+def _is_poisson(loss: Loss) -> bool:
+    return isinstance(loss, Poisson)
+
+
+def at_most(rows: Ints, most: int, seed: int) -> Ints:
+    """``rows``, or ``most`` of them chosen at random and in order."""
+    if len(rows) <= most:
+        return rows
+    chosen = np.random.default_rng(seed).choice(len(rows), most, replace=False)
+    return rows[np.sort(chosen)]

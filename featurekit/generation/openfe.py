@@ -1,0 +1,709 @@
+"""OpenFE: new features found by what they add to a boosted model (arXiv 2211.12507)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from joblib import effective_n_jobs
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    RealNotInt,
+    StrOptions,
+)
+from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
+
+from featurekit.base import METRICS, TASKS, Target, make_folds
+from featurekit.data import Schema, append_columns
+from featurekit.data.columns import CategoricalColumn, Table
+from featurekit.exceptions import BackendUnavailableError, FeatureKitWarning
+from featurekit.execution.budget import Budget
+from featurekit.execution.progress import Progress
+from featurekit.expressions import export
+from featurekit.expressions.evaluate import Fitted, cross_fit, fit
+from featurekit.expressions.grammar import (
+    Candidate,
+    Enumeration,
+    Member,
+    operator_names,
+    pool_of,
+    with_calendar,
+)
+from featurekit.expressions.operators import Key
+from featurekit.expressions.tree import Expression, parse
+from featurekit.generation import report
+from featurekit.generation.gate import Verdict, judge
+from featurekit.generation.model import (
+    EARLY_ROUNDS,
+    BoostedModel,
+    EstimatorModel,
+    Model,
+    OutOfFold,
+    base_matrix,
+)
+from featurekit.generation.search import (
+    N_STEPS,
+    Problem,
+    Ranking,
+    Settings,
+    search,
+)
+from featurekit.statistics.folds import Folds
+
+UNJUDGED = 10
+BASE_ROUNDS = 120
+
+
+@dataclass
+class _Start:
+    """What the search begins with."""
+
+    schema: Schema
+    table: Table
+    target: Target
+    weight: Any
+    folds: Folds
+    candidates: list[Candidate]
+    n_threads: int
+    seed: int
+
+
+class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
+    """Generate features and keep those that make a boosted model better.
+
+    Candidates are all that the operators allow on the columns. Each is scored by how
+    much it takes off the loss that a LightGBM model of the columns alone leaves, by
+    boosting on its histogram, cross-fitted; the best are scored again exactly as
+    LightGBM would, and attributed together in one model. A nested cross-validation
+    then decides how many to keep, and none is an answer.
+
+    ``fit_transform`` is not ``fit`` followed by ``transform``: training rows get
+    statistics (group means, counts, target rates) learnt *without their own fold*, new
+    rows get those of all training rows. A `~sklearn.pipeline.Pipeline` does this by
+    itself.
+
+    Parameters
+    ----------
+    n_features : int or "auto", default="auto"
+        New features to add. "auto" decides among 0, 5, 10, 20 and 50 by nested
+        cross-validation and the one-standard-error rule.
+    order : int, default=1
+        Operators on top of each other: with 2, features are also made of the best
+        features of order 1.
+    operators : "default", "openfe" or list of str, default="default"
+        "openfe" are the 23 of the paper's reference; "default" adds cross-fitted
+        target means of keys and pairs of keys, values relative to their group,
+        calendar parts and counts of missing values, and leaves out ``Combine``. See
+        `featurekit.expressions.OPERATORS`.
+    categorical_features : "auto" or list of str or int, default="auto"
+        Columns to take as categories. "auto": those that are text, categories or
+        objects. Numbers of at most 100 values serve as numbers and as keys.
+    task : {"auto", "regression", "binary", "multiclass", "classification"}
+        "auto" reads it off y: text and booleans are classes, numbers with fractions
+        are regression, whole numbers of at most 20 values are classes.
+    metric : {"rmse", "mae", "poisson", "logloss", "auc", "multi_logloss"} or None
+        What the gate judges by; "mae" and "poisson" also set the loss. None: RMSE or
+        log-loss.
+    feature_boosting : bool, default=True
+        Score what a candidate adds to the base model's out-of-fold predictions; else
+        what it does alone.
+    cv : int, splitter or iterable, default=5
+        Folds of everything that is cross-fitted. A splitter may be ordered in time or
+        by groups; each row must be tested at most once.
+    n_data_blocks : int, default=8
+        With more than ``min_candidate_features`` candidates, scoring begins on this
+        fraction of the rows and keeps half while it doubles them.
+    min_candidate_features : int, default=2000
+        Never fewer than this many are kept before all rows are used.
+    importance : {"gain", "permutation"}, default="gain"
+        How the second stage attributes: total gain, or the loss on held-out rows when
+        a feature is shuffled.
+    keep_input : bool, default=True
+        Put the input columns before the new ones.
+    max_candidates : int or None, default=None
+        Score at most this many, chosen at random if there are more.
+    time_budget : float or None, default=None
+        Seconds for ``fit``; when they are over, what is found is kept. Ctrl-C does the
+        same.
+    memory_limit : int or None, default=None
+        Bytes that ``fit`` may need on top of the data; an error tells in advance if
+        it would be more (see ``estimate``).
+    estimator : estimator or None, default=None
+        Model to improve, in the base predictions and in the gate; LightGBM if None. It
+        gets categories as codes and missing values as NaN.
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        There is no CUDA kernel yet: "cuda" is an error, "auto" is "cpu".
+    n_jobs : int or None, default=None
+        Threads. The result does not depend on it.
+    random_state : int, RandomState or None, default=None
+        Seeds the folds, the data blocks and LightGBM.
+    extra_columns : {"raise", "ignore"}, default="raise"
+        What ``transform`` does with columns not seen in fit, or seen in another order.
+    verbose : int, default=0
+        1 shows progress.
+
+    Attributes
+    ----------
+    features_ : list of Expression
+        The new features, most useful first.
+    n_candidates_ : int
+        Candidates that were scored.
+    report_ : DataFrame
+        One row per candidate: ``feature, operator, inputs, stage, score,
+        standard_error, importance, reason``. The score is the loss taken off a row.
+    gate_ : Verdict or None
+        What the gate found, with ``n_features="auto"``.
+    base_score_ : float
+        The metric of the model without new features, out of fold. With a number for
+        ``n_features`` that is the short model that candidates are scored against.
+    task_ : str
+    classes_ : ndarray
+        Class labels, for classification.
+    stopped_ : str
+        Why the search was cut short, "" if it was not.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+
+    Notes
+    -----
+    Deliberate differences from the reference implementation:
+
+    - Statistics are learnt in ``fit`` and applied row by row; the reference computes
+      them on training and test rows together. Frequencies are shares.
+    - Scores come from all folds, not from one split, with a standard error.
+    - Feature boosting starts from the base model's first 50 rounds, where what a
+      feature could supply has not yet been patched up by many small steps.
+    - Candidates that a tree cannot tell from another are not scored; of features that
+      order the rows alike one is kept.
+    - ``sample_weight`` enters the loss and the models; group statistics, counts and
+      target means are unweighted.
+    - Infinities count as missing in derived features. Division and logarithms are NaN
+      outside their domain.
+
+    References
+    ----------
+    Zhang et al., "OpenFE: Automated Feature Generation with Expert-level Performance",
+    ICML 2023, arXiv 2211.12507.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from featurekit import OpenFE
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame(rng.uniform(1, 10, (600, 3)), columns=["mass", "volume", "age"])
+    >>> y = X["mass"] / X["volume"]
+    >>> maker = OpenFE(n_features=1, random_state=0).fit(X, y)
+    >>> maker.features_[0].name
+    'mass / volume'
+    >>> list(maker.transform(X.head(2)).columns)
+    ['mass', 'volume', 'age', 'mass / volume']
+    """
+
+    _parameter_constraints: dict[str, Any] = {
+        "n_features": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "order": [Interval(Integral, 1, 4, closed="both")],
+        "operators": [StrOptions({"default", "openfe"}), list, tuple],
+        "categorical_features": [StrOptions({"auto"}), "array-like"],
+        "task": [StrOptions(set(TASKS))],
+        "metric": [StrOptions(set(METRICS)), None],
+        "feature_boosting": ["boolean"],
+        "cv": ["cv_object"],
+        "n_data_blocks": [Interval(Integral, 1, None, closed="left")],
+        "min_candidate_features": [Interval(Integral, 1, None, closed="left")],
+        "importance": [StrOptions({"gain", "permutation"})],
+        "keep_input": ["boolean"],
+        "max_candidates": [Interval(Integral, 1, None, closed="left"), None],
+        "time_budget": [
+            Interval(RealNotInt, 0, None, closed="left"),
+            Interval(Integral, 0, None, closed="left"),
+            None,
+        ],
+        "memory_limit": [Interval(Integral, 1, None, closed="left"), None],
+        "estimator": [HasMethods(["fit"]), None],
+        "device": [StrOptions({"auto", "cpu", "cuda"})],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "extra_columns": [StrOptions({"raise", "ignore"})],
+        "verbose": ["verbose", Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        n_features: int | str = "auto",
+        *,
+        order: int = 1,
+        operators: str | list[str] = "default",
+        categorical_features: str | list[str] = "auto",
+        task: str = "auto",
+        metric: str | None = None,
+        feature_boosting: bool = True,
+        cv: Any = 5,
+        n_data_blocks: int = 8,
+        min_candidate_features: int = 2000,
+        importance: str = "gain",
+        keep_input: bool = True,
+        max_candidates: int | None = None,
+        time_budget: float | None = None,
+        memory_limit: int | None = None,
+        estimator: Any = None,
+        device: str = "auto",
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        extra_columns: str = "raise",
+        verbose: int = 0,
+    ) -> None:
+        self.n_features = n_features
+        self.order = order
+        self.operators = operators
+        self.categorical_features = categorical_features
+        self.task = task
+        self.metric = metric
+        self.feature_boosting = feature_boosting
+        self.cv = cv
+        self.n_data_blocks = n_data_blocks
+        self.min_candidate_features = min_candidate_features
+        self.importance = importance
+        self.keep_input = keep_input
+        self.max_candidates = max_candidates
+        self.time_budget = time_budget
+        self.memory_limit = memory_limit
+        self.estimator = estimator
+        self.device = device
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.extra_columns = extra_columns
+        self.verbose = verbose
+
+    # -- fit -----------------------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> OpenFE:
+        """Find features and learn what they need on all rows.
+
+        Parameters
+        ----------
+        X : frame or array of shape (n, d)
+            pandas, polars, Arrow or numpy.
+        y : array-like of shape (n,)
+        sample_weight : array-like of shape (n,), optional
+        groups : array-like of shape (n,), optional
+            For splitters that take groups; with an integer ``cv``, no group is split.
+
+        Returns
+        -------
+        OpenFE
+        """
+        self._search(X, y, sample_weight, groups)
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit_transform(
+        self, X: Any, y: Any = None, sample_weight: Any = None, groups: Any = None
+    ) -> Any:
+        """Find features and return the training rows with out-of-fold values of them.
+
+        Parameters are those of ``fit``.
+
+        Returns
+        -------
+        frame or array of shape (n, d + new features)
+            Of the type that came in, or that ``set_output`` asks for.
+        """
+        start = self._search(X, y, sample_weight, groups)
+        target = (start.target.y, start.target.classes)
+        new = {
+            node.name: _column(cross_fit(node, start.table, target, start.folds), fitted)
+            for node, fitted in zip(self.features_, self._fitted, strict=True)
+        }
+        return self._output(X, new)
+
+    def _search(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> _Start:
+        budget = Budget(self.time_budget)
+        start = self._begin(X, y, sample_weight, groups)
+        self._check_memory(start)
+        settings = Settings(
+            self.n_data_blocks,
+            self.min_candidate_features,
+            self.importance,
+            start.n_threads,
+            start.seed,
+        )
+        nodes = [c.expression for c in start.candidates if c.reason is None]
+        auto = self.n_features == "auto"
+        with budget, Progress(self, 2 + auto, budget, self.verbose) as progress:
+            model, base = self._base(start, progress)
+            problem = self._problem(start, base)
+
+            def find(part: Problem, step: Callable[[], None]) -> Ranking:
+                grow = partial(self._grow, start)
+                return search(part, nodes, grow, self.order, settings, budget, step)
+
+            n_steps = self.order * N_STEPS
+            with progress.phase("score candidates", n_steps) as step:
+                ranking = find(problem, step)
+            verdict = None
+            if auto:
+                n_steps *= problem.folds.n_folds
+                with progress.phase("judge how many to keep", n_steps) as step:
+                    verdict = judge(
+                        problem, base.raw, model, start.target.metric,
+                        partial(find, step=step), budget,
+                    )  # fmt: skip
+        self._keep(start, problem, base, ranking, verdict, budget)
+        return start
+
+    def _begin(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> _Start:
+        if self.device == "cuda":
+            raise BackendUnavailableError(
+                "device='cuda': this version has no CUDA kernels for OpenFE. "
+                "Use device='auto' or device='cpu'."
+            )
+        names = operator_names(self.operators)
+        schema, table = self._learn_schema(X, y)
+        target = Target.of(y, self.task, self.metric)
+        if len(target.y) != len(table):
+            raise ValueError(
+                f"Found input variables with inconsistent numbers of samples: X has "
+                f"{len(table)} rows and y has {len(target.y)}"
+            )
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(
+                sample_weight, np.empty((len(table), 1)), ensure_non_negative=True
+            )
+            if not weight.any():
+                raise ValueError("sample_weight is zero on every row")
+        rng = check_random_state(self.random_state)
+        seed = int(rng.randint(np.iinfo(np.int32).max))
+        folds = make_folds(self.cv, X, target, groups, seed)
+        pool = self._pool(table, names)
+        found = Enumeration(pool, names, len(table), target.classes).candidates
+        found = _at_most(found, self.max_candidates, rng)
+        report.warn_of_leaks(table, target)
+        n_threads = max(1, effective_n_jobs(self.n_jobs))
+        return _Start(schema, table, target, weight, folds, found, n_threads, seed)
+
+    def _learn_schema(self, X: Any, y: Any) -> tuple[Schema, Table]:
+        if y is None:
+            raise ValueError(
+                f"This {type(self).__name__} estimator requires y to be passed, but the "
+                "target y is None."
+            )
+        schema, table = Schema.learn(X, self.categorical_features)
+        validate_data(self, X, skip_check_array=True)
+        return schema, table
+
+    def _pool(self, table: Table, names: tuple[str, ...]) -> list[Member]:
+        pool = pool_of(table)
+        return with_calendar(pool, table) if "Month" in names else pool
+
+    def _base(self, start: _Start, progress: Progress) -> tuple[Model, OutOfFold]:
+        """The model without new features, and its out-of-fold scores."""
+        target = start.target
+        model: Model
+        if self.estimator is None:
+            # the gate needs the model at its best, the search its first rounds only
+            auto = self.n_features == "auto"
+            model = BoostedModel(
+                target.loss,
+                start.seed,
+                start.n_threads,
+                BASE_ROUNDS if auto else EARLY_ROUNDS,
+                () if auto else (("max_bin", 63),),
+            )
+        else:
+            model = EstimatorModel(self.estimator, target.loss, len(target.labels))
+        X, categorical = base_matrix(start.table)
+        with progress.phase("base model", start.folds.n_folds) as step:
+            base = model.out_of_fold(
+                X, target.y, start.folds, start.weight, categorical, step
+            )
+        if isinstance(model, BoostedModel):
+            model = replace(model, rounds=base.rounds)
+        return model, base
+
+    def _problem(self, start: _Start, base: OutOfFold) -> Problem:
+        target = start.target
+        raw = base.early
+        if not self.feature_boosting:
+            constant = target.loss.baseline(target.y, start.weight)
+            raw = np.where(np.isnan(raw), np.nan, constant)
+        return Problem(
+            start.table, target.y, target.classes, start.weight, target.loss,
+            start.folds, raw,
+        )  # fmt: skip
+
+    def _grow(
+        self, start: _Start, problem: Problem, best: list[Expression]
+    ) -> list[Expression]:
+        """Candidates of the next order, made of the best and the columns."""
+        names = operator_names(self.operators)
+        target = (problem.y, problem.classes)
+        fresh = []
+        for node in best:
+            values = cross_fit(node, problem.table, target, problem.folds)
+            if isinstance(values, Key):
+                fresh.append(Member(node, "categorical", values.size - 2))
+            else:
+                fresh.append(Member.of_numbers(node, values, key=False))
+        pool = [*self._pool(problem.table, names), *fresh]
+        found = Enumeration(
+            pool, names, len(problem.y), problem.classes, frozenset(best)
+        ).candidates
+        rng = np.random.default_rng(start.seed)
+        return [
+            c.expression
+            for c in _at_most(found, self.max_candidates, rng)
+            if c.reason is None
+        ]
+
+    def _keep(
+        self,
+        start: _Start,
+        problem: Problem,
+        base: OutOfFold,
+        ranking: Ranking,
+        verdict: Verdict | None,
+        budget: Budget,
+    ) -> None:
+        """Decide, fit the features on all rows, and write down what was found."""
+        if self.n_features != "auto":
+            k = int(self.n_features)
+        elif verdict is not None:
+            k = verdict.n_features
+        else:
+            k = UNJUDGED
+            why = budget.why or "cv leaves no two folds to judge by"
+            warnings.warn(
+                f"The gate could not decide how many features to keep ({why}); the best "
+                f"{k} are kept unjudged. Allow more time, use a cv of at least 3 folds, "
+                "or give n_features as a number.",
+                FeatureKitWarning,
+                stacklevel=4,
+            )
+        target = (problem.y, problem.classes)
+        self.features_ = ranking.order[:k]
+        self._fitted = [
+            fit(node, problem.table, target, problem.folds) for node in self.features_
+        ]
+        self._schema = start.schema
+        self.gate_ = verdict
+        self.stopped_ = budget.why
+        self.task_ = start.target.task
+        if start.target.labels:
+            self.classes_ = np.array(start.target.labels)
+        self.base_score_ = report.base_score(start.target, base.raw)
+        self.report_ = report.table(start.candidates, ranking, self.features_)
+        self.n_candidates_ = int((self.report_["stage"] != "candidate").sum())
+
+    # -- apply ---------------------------------------------------------------------
+
+    def transform(self, X: Any) -> Any:
+        """Add the features to rows, each computed from that row and the fitted state.
+
+        Parameters
+        ----------
+        X : frame or array of shape (n, d)
+            Columns as in fit. Unseen categories and missing values are allowed.
+
+        Returns
+        -------
+        frame or array of shape (n, d + new features)
+            Of the type that came in, or that ``set_output`` asks for.
+
+        Raises
+        ------
+        SchemaError
+            A column is missing or of another kind than in fit.
+        """
+        check_is_fitted(self, "features_")
+        if self.extra_columns == "raise":
+            validate_data(self, X, skip_check_array=True, reset=False)
+        table = self._schema.read(X, extra=self.extra_columns)
+        new = {
+            node.name: _column(fitted.values(table), fitted)
+            for node, fitted in zip(self.features_, self._fitted, strict=True)
+        }
+        return self._output(X, new)
+
+    def _output(self, X: Any, new: dict[str, Any]) -> Any:
+        container = _get_output_config("transform", self)["dense"]
+        return append_columns(
+            X,
+            new,
+            keep_input=self.keep_input,
+            container=container,
+            input_names=tuple(self.get_feature_names_out()[: self.n_features_in_])
+            if self.keep_input
+            else (),
+        )
+
+    def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
+        """Names of the columns that ``transform`` returns, ndarray of str."""
+        check_is_fitted(self, "features_")
+        names = _check_feature_names_in(self, input_features)
+        new = [node.name for node in self.features_]
+        kept = list(names) if self.keep_input else []
+        return np.array([*kept, *new], dtype=object)
+
+    # -- before, after -------------------------------------------------------------
+
+    def estimate(self, X: Any, y: Any) -> dict[str, Any]:
+        """What ``fit`` would take, from the columns and a short trial.
+
+        Parameters
+        ----------
+        X, y
+            As for ``fit``.
+
+        Returns
+        -------
+        dict
+            ``n_candidates`` (to be scored at order 1), ``n_enumerated``,
+            ``by_operator`` (enumerated, per operator), ``bytes`` (needed on top of the
+            data) and ``seconds`` (of one thread; within a factor of about two).
+        """
+        self._validate_params()
+        start = clone(self)._begin(X, y, None, None)
+        return report.estimate(
+            start.table, start.target, start.folds, start.candidates,
+            self.n_features == "auto", self.order,
+        )  # fmt: skip
+
+    def _check_memory(self, start: _Start) -> None:
+        needed = report.bytes_needed(len(start.table), len(start.table.names))
+        if self.memory_limit is not None and needed > self.memory_limit:
+            raise MemoryError(
+                f"fit needs about {needed / 2**20:,.0f} MiB on top of the data, above "
+                f"memory_limit={self.memory_limit / 2**20:,.0f} MiB. Raise the limit or "
+                "fit on a sample of the rows."
+            )
+
+    def explain(self, feature: str | Expression) -> str:
+        """A candidate in words: what it is, how it did, why it was kept or dropped.
+
+        Parameters
+        ----------
+        feature : str or Expression
+            A name as in ``report_["feature"]``, or a feature.
+
+        Raises
+        ------
+        KeyError
+            If it was not among the candidates.
+        """
+        check_is_fitted(self, "features_")
+        node = parse(feature) if isinstance(feature, str) else feature
+        return report.explain(node.canonical(), self.report_, self.features_)
+
+    def to_json(self, path: str | Path) -> None:
+        """Write the features and what they learnt; `from_json` reads them anywhere.
+
+        The file needs neither the training data nor the search. It holds the features
+        and the schema, not ``report_``.
+        """
+        check_is_fitted(self, "features_")
+        export.write(
+            path,
+            {
+                "estimator": "OpenFE",
+                "schema": self._schema.to_dict(),
+                "named_columns": hasattr(self, "feature_names_in_"),
+                "keep_input": self.keep_input,
+                "extra_columns": self.extra_columns,
+                "task": self.task_,
+                "classes": list(getattr(self, "classes_", np.array([])).tolist()),
+                "base_score": self.base_score_,
+                "features": [export.fitted_to_dict(f) for f in self._fitted],
+                "names": [node.name for node in self.features_],
+            },
+        )
+
+    @classmethod
+    def from_json(cls, path: str | Path) -> OpenFE:
+        """A fitted ``OpenFE`` from a file of `to_json`, ready for ``transform``.
+
+        Raises
+        ------
+        FeatureFileError
+            If the file is damaged or of a newer format.
+        ValueError
+            If it uses an operator that is not registered here.
+        """
+        data = export.read(path)
+        schema, fitted = export.content_to_features(data)
+        self = cls(
+            n_features=max(1, len(fitted)),
+            keep_input=bool(data.get("keep_input", True)),
+            extra_columns=data.get("extra_columns", "raise"),
+        )
+        names = [spec.name for spec in schema.specs]
+        self.n_features_in_ = len(names)
+        if data.get("named_columns"):
+            self.feature_names_in_ = np.array(names, dtype=object)
+        self._schema = schema
+        self._fitted = fitted
+        self.features_ = [parse(name) for name in data.get("names", [])]
+        self.task_ = data.get("task", "")
+        if data.get("classes"):
+            self.classes_ = np.array(data["classes"])
+        self.base_score_ = data.get("base_score", np.nan)
+        self.gate_ = None
+        self.stopped_ = ""
+        self.n_candidates_ = 0
+        self.report_ = report.empty()
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags
+
+
+def _at_most(
+    candidates: list[Candidate], most: int | None, rng: Any
+) -> list[Candidate]:
+    """All, or ``most`` of those to be scored, the rest marked as left out."""
+    live = [i for i, c in enumerate(candidates) if c.reason is None]
+    if most is None or len(live) <= most:
+        return candidates
+    kept = set(rng.permutation(live)[:most].tolist())
+    return [
+        Candidate(c.expression, "left out by max_candidates", c.extra)
+        if c.reason is None and i not in kept
+        else c
+        for i, c in enumerate(candidates)
+    ]
+
+
+def _column(values: Any, fitted: Fitted) -> Any:
+    """Values of a feature as a column for output."""
+    if not isinstance(values, Key):
+        return values
+    names = _labels(values.size - 2)
+    return CategoricalColumn(values.codes, names)
+
+
+def _labels(n: int) -> tuple[str, ...]:
+    width = len(str(n))
+    return tuple(f"{i:0{width}d}" for i in range(n))
