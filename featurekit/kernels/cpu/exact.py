@@ -194,8 +194,7 @@ def boost_exact_folds(x, y, init, weight, atom, train, test, loss, out):
     label = np.empty(m, np.uint8)
     for k in range(m):
         label[k] = y[row[k]] > 0.0
-        s = init[row[k]] if label[k] else -init[row[k]]
-        value[k] = math.exp(min(max(s, -MAX_SCORE), MAX_SCORE))
+        value[k] = math.exp(min(max(-init[row[k]], -MAX_SCORE), MAX_SCORE))
     logloss_folds(value, label, w, group, order, start, zero_bin, train, test, out)
 
 

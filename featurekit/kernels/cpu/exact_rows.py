@@ -15,8 +15,8 @@ from numba import njit
 from featurekit.kernels.cpu.exact_bins import bin_flags
 from featurekit.kernels.cpu.exact_tree import N_ROUNDS, grow_tree, improves
 
-#: Rows of a (bin, label) group are padded to blocks of this length: vector loops have
-#: no remainder, and a product of so many terms needs one check for overflow.
+#: The rows of a bin are padded to blocks of this length: vector loops have no
+#: remainder, and a product of so many terms needs one check for overflow.
 BLOCK = 8
 #: Initial scores and bin outputs beyond this would overflow exp and are cut.
 MAX_SCORE = 700.0
@@ -24,137 +24,152 @@ MAX_SCORE = 700.0
 _FAST = {"reassoc", "nsz", "nnan", "contract"}
 
 
-@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _sigmoid_sums(t, weight, u):
-    """Sums of r and r (1 - r) over rows, with r = 1 / (1 + t u); padding has t = inf.
-
-    Each term is rounded to float32, as LightGBM stores it.
-    """
-    r_sum = 0.0
-    h_sum = 0.0
-    if weight.size:
-        for k in range(t.size):
-            r = 1.0 / (1.0 + t[k] * u)
-            r_sum += np.float32(r * weight[k])
-            h_sum += np.float32(r * (1.0 - r) * weight[k])
-        return r_sum, h_sum
-    for k in range(t.size):
-        r = 1.0 / (1.0 + t[k] * u)
-        r_sum += np.float32(r)
-        h_sum += np.float32(r * (1.0 - r))
-    return r_sum, h_sum
-
-
-@njit(cache=True, nogil=True, fastmath=_FAST)
-def _log_sums(v, weight, u, lo, hi, total, product):
-    """Add the sum of log(1 + v u) over rows lo..hi-1 to ``total + log(product)``.
-
-    Without weights, terms are multiplied up and a logarithm is taken only when the
-    product grows large; rows that only pad have v = 0.
-    """
-    if weight.size:
-        for k in range(lo, hi):
-            total += weight[k] * math.log1p(v[k] * u)
-        return total, product
-    for k in range(lo, hi, BLOCK):
-        part = 1.0
-        for j in range(BLOCK):
-            part *= 1.0 + v[k + j] * u
-        if part > 1e150:
-            for j in range(BLOCK):
-                total += math.log1p(v[k + j] * u)
-        else:
-            product *= part
-        if product > 1e150:
-            total += math.log(product)
-            product = 1.0
-    return total, product
-
-
 @njit(cache=True, nogil=True)
 def _pack(t, label, weight, group, order, start, used):
-    """Rows of one side of a fold, grouped by (bin, label) and padded to blocks.
+    """Rows of one side of a fold by bin, each bin padded to a multiple of BLOCK.
 
     Returns
     -------
-    first : int64 array (2 B + 1,), bounds of group ``2 * bin + label``
-    count : float64 array (B,), rows per bin
-    t, weight : float64 arrays; padding is inf and 0
+    first : int64 array (B + 1,), bounds of the bins
+    count : float64 array (B,), rows per bin without padding
+    t, label, weight : float64 arrays
+        Padding has t = inf, label 0 and weight 0; no weights stay no weights.
     """
-    n_groups = 2 * (start.size - 1)
-    size = np.zeros(n_groups, np.int64)
-    for b in range(start.size - 1):
+    n_bins = start.size - 1
+    first = np.zeros(n_bins + 1, np.int64)
+    count = np.zeros(n_bins)
+    for b in range(n_bins):
+        size = 0
+        for k in range(start[b], start[b + 1]):
+            size += used[group[order[k]]]
+        count[b] = size
+        first[b + 1] = first[b] + (size + BLOCK - 1) // BLOCK * BLOCK
+    packed_t = np.zeros(first[n_bins]) + np.inf
+    packed_label = np.zeros(first[n_bins])
+    packed_weight = np.zeros(first[n_bins] if weight.size else 0)
+    for b in range(n_bins):
+        at = first[b]
         for k in range(start[b], start[b + 1]):
             i = order[k]
             if used[group[i]]:
-                size[2 * b + label[i]] += 1
-    first = np.zeros(n_groups + 1, np.int64)
-    count = np.zeros(start.size - 1)
-    for g in range(n_groups):
-        first[g + 1] = first[g] + (size[g] + BLOCK - 1) // BLOCK * BLOCK
-        count[g // 2] += size[g]
-    packed = np.zeros(first[n_groups]) + np.inf
-    packed_w = np.zeros(packed.size if weight.size else 0)
-    free = first.copy()
-    for b in range(start.size - 1):
-        for k in range(start[b], start[b + 1]):
-            i = order[k]
-            if used[group[i]]:
-                g = 2 * b + label[i]
-                packed[free[g]] = t[i]
+                packed_t[at] = t[i]
+                packed_label[at] = label[i]
                 if weight.size:
-                    packed_w[free[g]] = weight[i]
-                free[g] += 1
-    return first, count, packed, packed_w
+                    packed_weight[at] = weight[i]
+                at += 1
+    return first, count, packed_t, packed_label, packed_weight
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+def _sigmoid_sums(side, f, grad, hess):
+    """Fill G and H per bin: sums of p - y and p (1 - p) with p = 1 / (1 + t u).
+
+    Each term is rounded to float32, as LightGBM stores it.
+    """
+    first, _, t_all, label_all, weight_all = side
+    for b in range(f.size):
+        u = math.exp(min(max(-f[b], -MAX_SCORE), MAX_SCORE))
+        t, label = t_all[first[b] : first[b + 1]], label_all[first[b] : first[b + 1]]
+        g = h = 0.0
+        if weight_all.size:
+            weight = weight_all[first[b] : first[b + 1]]
+            for k in range(t.size):
+                p = 1.0 / (1.0 + t[k] * u)
+                g += np.float32((p - label[k]) * weight[k])
+                h += np.float32(p * (1.0 - p) * weight[k])
+        else:
+            for k in range(t.size):
+                p = 1.0 / (1.0 + t[k] * u)
+                g += np.float32(p - label[k])
+                h += np.float32(p * (1.0 - p))
+        grad[b] = g
+        hess[b] = h
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def _loss_part(first, v, weight, missed, f):
+    """Sum of log-losses of validation rows, up to a constant (see `_boost_rows`).
+
+    Without weights the terms of a bin are multiplied up, and a logarithm is taken
+    only when the product grows large.  Padding has v = 0.
+    """
+    total, product = 0.0, 1.0
+    for b in range(f.size):
+        total += missed[b] * f[b]
+        u = math.exp(min(max(-f[b], -MAX_SCORE), MAX_SCORE))
+        if weight.size:
+            for k in range(first[b], first[b + 1]):
+                total += weight[k] * math.log1p(v[k] * u)
+            continue
+        for k in range(first[b], first[b + 1], BLOCK):
+            part = 1.0
+            for j in range(BLOCK):
+                part *= 1.0 + v[k + j] * u
+            if part > 1e150:  # one by one: the product may have overflowed
+                for j in range(BLOCK):
+                    total += math.log1p(v[k + j] * u)
+                continue
+            product *= part
+            if product > 1e150:
+                total += math.log(product)
+                product = 1.0
+    return total + math.log(product)
 
 
 @njit(cache=True, nogil=True)
-def _total_loss(v, weight, first, f):
-    """Sum of log-losses of packed validation rows (v = 1 / t) at bin outputs f."""
-    total, product = 0.0, 1.0
-    for b in range(f.size):
-        u = math.exp(min(max(f[b], -MAX_SCORE), MAX_SCORE))
-        lo, mid, hi = first[2 * b], first[2 * b + 1], first[2 * b + 2]
-        total, product = _log_sums(v, weight, u, lo, mid, total, product)
-        total, product = _log_sums(v, weight, 1.0 / u, mid, hi, total, product)
-    return total + math.log(product)
+def _one_class(train):
+    """Whether all training rows of a fold have the same label."""
+    rows = 0.0
+    positive = 0.0
+    for b in range(train[1].size):
+        rows += train[1][b]
+    for y in train[3]:
+        positive += y
+    return positive == 0.0 or positive == rows
+
+
+@njit(cache=True, nogil=True)
+def _validation(valid):
+    """What `_loss_part` needs, in place: v = t, and per bin the weight of label 0."""
+    first, _, v, label, weight = valid
+    missed = np.zeros(first.size - 1)
+    rows = 0.0
+    for b in range(missed.size):
+        for k in range(first[b], first[b + 1]):
+            if np.isinf(v[k]):
+                v[k] = 0.0
+                continue
+            w = weight[k] if weight.size else 1.0
+            rows += w
+            missed[b] += w * (1.0 - label[k])
+    return missed, rows
 
 
 @njit(cache=True, nogil=True)
 def _boost_rows(train, valid, zero_bin):
     """Mean drop of the log-loss on the validation rows of one fold.
 
-    ``train`` and ``valid`` are what `_pack` returns.  A row of label 0 has residual
-    p and a row of label 1 has p - 1; both are +- 1 / (1 + t u) with t = exp(-init),
-    u = exp(-f) for label 0 and the inverses for label 1.
+    ``train`` and ``valid`` are what `_pack` returns, with t = exp(-init).  With
+    u = exp(-f) of the row's bin, p = 1 / (1 + t u), and the loss of a row is
+    log(1 + t u), plus init + f if its label is 0; init drops out of differences.
     """
-    first, count, t, weight = train
-    first_v, count_v, v, weight_v = valid
-    for k in range(v.size):
-        v[k] = 1.0 / v[k]
+    count = train[1]
     n_bins = count.size - 1
     flags = bin_flags(count, n_bins, zero_bin)
-    both = np.zeros(2, np.int64)
-    for g in range(first.size - 1):
-        both[g % 2] += first[g + 1] - first[g]
-    if both[0] == 0 or both[1] == 0:
-        flags = -1  # one class only: LightGBM does not train
+    if _one_class(train):
+        flags = -1  # LightGBM does not train on a single class
     f = np.zeros(n_bins + 1)
     step = np.zeros(n_bins + 1)
     grad = np.zeros(n_bins + 1)
     hess = np.zeros(n_bins + 1)
     work = np.empty((4, n_bins + 2))
-    start_loss = _total_loss(v, weight_v, first_v, f)
+    missed, rows = _validation(valid)
+    start_loss = _loss_part(valid[0], valid[2], valid[4], missed, f)
     best, at, more = -np.inf, 0, True
     for r in range(N_ROUNDS):
-        for b in range(n_bins + 1):
-            u = math.exp(min(max(-f[b], -MAX_SCORE), MAX_SCORE))
-            lo, mid, hi = first[2 * b], first[2 * b + 1], first[2 * b + 2]
-            g0, h0 = _sigmoid_sums(t[lo:mid], weight[lo:mid], u)
-            g1, h1 = _sigmoid_sums(t[mid:hi], weight[mid:hi], 1.0 / u)
-            grad[b], hess[b] = g0 - g1, h0 + h1
         leaves = 1
         if flags >= 0:
+            _sigmoid_sums(train, f, grad, hess)
             leaves = grow_tree(grad, hess, count, n_bins, flags, work, step)
         if leaves == 1:
             # a tree that cannot split leaves the loss where it is and ends training
@@ -164,13 +179,10 @@ def _boost_rows(train, valid, zero_bin):
             f[b] += step[b]
         if count[n_bins] == 0:  # NaN not seen in training goes where zero goes
             f[n_bins] = f[zero_bin]
-        drop = start_loss - _total_loss(v, weight_v, first_v, f)
+        drop = start_loss - _loss_part(valid[0], valid[2], valid[4], missed, f)
         best, at, more = improves(drop, best, at, r)
         if not more:
             break
-    rows = 0.0
-    for w in weight_v if weight_v.size else count_v:
-        rows += w
     return best / rows if rows > 0.0 else np.nan
 
 
@@ -180,7 +192,7 @@ def logloss_folds(t, label, weight, group, order, start, zero_bin, train, test, 
 
     Parameters
     ----------
-    t : float64 array (n,), exp(-init) of rows with label 0, exp(init) with label 1
+    t : float64 array (n,), exp(-init)
     label, group : unsigned arrays (n,), label and atom of every row
     weight : float64 array (n,) or (0,)
     order, start, zero_bin : rows by bin, see `exact_bins.bin_rows`
@@ -255,7 +267,8 @@ def _softmax_loss(side, u):
         for k in range(t.shape[1]):
             total += t[i, k] * u[b, k]
         w = weight[i] if weight.size else 1.0
-        loss += w * math.log(total / (t[i, label[i]] * u[b, label[i]]))
+        own = max(t[i, label[i]] * u[b, label[i]], 1e-300)
+        loss += w * math.log(total / own)
         rows += w
     return loss, rows
 

@@ -1,0 +1,1 @@
+"""Benchmarks of featurekit beside its peers: quality, speed, memory."""

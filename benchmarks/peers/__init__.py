@@ -1,0 +1,1 @@
+"""The peers: how their environments are built and how they are run."""
