@@ -8,6 +8,11 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from featurekit import OpenFE
 
+# the checks' blobs can be told apart by one column, and OpenFE says so
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::featurekit.exceptions.LeakageWarning"
+)
+
 
 def _small(**params):
     """Few operators and folds: a check fits dozens of times."""
@@ -25,20 +30,16 @@ WEIGHTS = (
     "weights equal repetition only where rows are not counted: folds, LightGBM's least "
     "rows in a leaf and the histograms' least rows in a bin count rows"
 )
-CROSS_FITTED = (
-    "fit_transform gives training rows out-of-fold statistics on purpose; on 30 rows "
-    "they differ from those of all rows by more than the check's 0.01"
-)
 
-EXPECTED_FAILED_CHECKS: dict[str, str] = {
-    "check_sample_weight_equivalence_on_dense_data": WEIGHTS,
-}
+def _expected_failures(estimator):
+    """Every exception, with its reason; empty for the default gate."""
+    if estimator.n_features == "auto":
+        return {}
+    return {"check_sample_weight_equivalence_on_dense_data": WEIGHTS}
 
 
 @parametrize_with_checks(
-    ESTIMATORS,
-    expected_failed_checks=lambda estimator: EXPECTED_FAILED_CHECKS,
-    xfail_strict=True,
+    ESTIMATORS, expected_failed_checks=_expected_failures, xfail_strict=True
 )
 def test_sklearn_checks(estimator, check):
     check(estimator)

@@ -30,7 +30,7 @@ from sklearn.utils.validation import (
 )
 
 from featurekit.base import METRICS, TASKS, Target, make_folds
-from featurekit.data import Schema, append_columns
+from featurekit.data import Schema, append_columns, frame_type
 from featurekit.data.columns import CategoricalColumn, Table
 from featurekit.exceptions import BackendUnavailableError, FeatureKitWarning
 from featurekit.execution.budget import Budget
@@ -533,6 +533,7 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             A column is missing or of another kind than in fit.
         """
         check_is_fitted(self, "features_")
+        frame_type(X)  # refuses what is no table before anything else looks at it
         if self.extra_columns == "raise":
             validate_data(self, X, skip_check_array=True, reset=False)
         table = self._schema.read(X, extra=self.extra_columns)
@@ -544,14 +545,11 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
 
     def _output(self, X: Any, new: dict[str, Any]) -> Any:
         container = _get_output_config("transform", self)["dense"]
+        names: list[str] = []
+        if self.keep_input and self.extra_columns == "raise":
+            names = list(self.get_feature_names_out()[: self.n_features_in_])
         return append_columns(
-            X,
-            new,
-            keep_input=self.keep_input,
-            container=container,
-            input_names=tuple(self.get_feature_names_out()[: self.n_features_in_])
-            if self.keep_input
-            else (),
+            X, new, keep_input=self.keep_input, container=container, input_names=names
         )
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:

@@ -1,0 +1,24 @@
+"""Frames in, typed columns inside, frames out: the only room that knows libraries."""
+
+from featurekit.data.columns import (
+    CategoricalColumn,
+    Column,
+    DatetimeColumn,
+    NumericColumn,
+    Table,
+)
+from featurekit.data.frames import frame_type
+from featurekit.data.ingest import ColumnSpec, Schema
+from featurekit.data.output import append_columns
+
+__all__ = [
+    "CategoricalColumn",
+    "Column",
+    "ColumnSpec",
+    "DatetimeColumn",
+    "NumericColumn",
+    "Schema",
+    "Table",
+    "append_columns",
+    "frame_type",
+]

@@ -1,0 +1,347 @@
+"""From a caller's frame to a `Table`, and the schema that makes it repeatable.
+
+`Schema.learn` decides in fit what each column is and which categories it has;
+`Schema.read` gives later rows the same columns and codes, or says what does not fit.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featurekit.data.columns import (
+    MISSING_DATETIME,
+    CategoricalColumn,
+    Column,
+    DatetimeColumn,
+    Kind,
+    NumericColumn,
+    Scalar,
+    Table,
+)
+from featurekit.data.encode import FAMILIES, Encoded, Want, encode
+from featurekit.data.frames import Frame, Series, open_frame
+from featurekit.exceptions import SchemaError
+
+CategoricalFeatures: TypeAlias = (
+    Literal["auto"] | Sequence[str] | Sequence[int] | Sequence[bool] | NDArray[Any]
+)
+
+FORMAT = 1
+
+_FIXES = {
+    "number": "pd.to_numeric(X[{name!r}]) in pandas, .cast(pl.Float64) in polars",
+    "string": "X[{name!r}].astype(str) in pandas, .cast(pl.String) in polars",
+    "datetime": "pd.to_datetime(X[{name!r}]) in pandas, .str.to_datetime() in polars",
+    "duration": "pd.to_timedelta(X[{name!r}]) in pandas, .cast(pl.Duration) in polars",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnSpec:
+    """What fit learnt about one column.
+
+    Parameters
+    ----------
+    name : str
+    kind : {"numeric", "categorical", "datetime"}
+    categories : tuple of str or of numbers
+        Distinct and sorted; empty unless categorical.
+    dtype : {"boolean", "integer", "float", "string", "date", "datetime", "duration", \
+"null"}
+        What the values were, in the same words for every library.
+    """
+
+    name: str
+    kind: Kind
+    categories: tuple[Scalar, ...] = ()
+    dtype: str = "float"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "categories", tuple(self.categories))
+        if self.kind not in get_args(Kind):
+            raise SchemaError(f"column {self.name!r}: unknown kind {self.kind!r}")
+        if self.dtype not in FAMILIES:
+            raise SchemaError(f"column {self.name!r}: unknown dtype {self.dtype!r}")
+        if len({isinstance(c, str) for c in self.categories}) > 1:
+            raise SchemaError(f"column {self.name!r} mixes strings and numbers")
+        if list(self.categories) != sorted(set(self.categories)):
+            raise SchemaError(
+                f"column {self.name!r}: categories must be distinct and sorted"
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class Schema:
+    """The columns seen in fit.
+
+    Parameters
+    ----------
+    specs : tuple of ColumnSpec
+    named : bool
+        Whether the names are the input's own. Without, columns are found by position.
+    """
+
+    specs: tuple[ColumnSpec, ...]
+    named: bool = True
+    _position: dict[str, int] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "specs", tuple(self.specs))
+        position = {spec.name: i for i, spec in enumerate(self.specs)}
+        if len(position) != len(self.specs):
+            raise SchemaError(f"column names must be distinct, got {self.names}")
+        object.__setattr__(self, "_position", position)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the columns, in the order of fit."""
+        return tuple(spec.name for spec in self.specs)
+
+    def __len__(self) -> int:
+        return len(self.specs)
+
+    def __iter__(self) -> Iterator[ColumnSpec]:
+        return iter(self.specs)
+
+    def __getitem__(self, name: str) -> ColumnSpec:
+        return self.specs[self._position[name]]
+
+    @classmethod
+    def learn(
+        cls, X: Any, categorical_features: CategoricalFeatures = "auto"
+    ) -> tuple[Schema, Table]:
+        """Decide what the columns of X are, and encode them.
+
+        Strings, categories and enums are categorical; numbers and booleans numeric;
+        durations numeric, in seconds; dates and datetimes datetime. A column of
+        integers beyond 2**53 (ids, hashes) is categorical, for float64 cannot tell
+        them apart. A column without a type (None alone) is numeric.
+
+        Parameters
+        ----------
+        X : pandas, polars or pyarrow frame, 2-D array-like, or mapping of 1-D arrays
+        categorical_features : "auto" or sequence of str, int or bool
+            Names, positions, or a mask of columns that are categorical though they
+            hold numbers. Their categories stay numbers; 1.0 and 2.0 become 1 and 2
+            if no value of the column has a fraction.
+
+        Returns
+        -------
+        schema : Schema
+        table : Table
+            The encoded columns. Float64 columns are views of X where its memory
+            allows.
+        """
+        frame = open_frame(X)
+        asked = _asked(frame.names, categorical_features)
+        specs, columns = [], []
+        for i, (name, series) in enumerate(
+            zip(frame.names, frame.columns, strict=True)
+        ):
+            want: Want = "categorical" if i in asked else "auto"
+            column, dtype = encode(series, name, want)
+            if i in asked and column.kind != "categorical":
+                raise SchemaError(
+                    f"column {name!r} is in categorical_features but holds {dtype} "
+                    f"values: use {_FIXES['string'].format(name=name)}, or leave it out"
+                )
+            known = getattr(column, "categories", ())
+            specs.append(ColumnSpec(name, column.kind, known, dtype))
+            columns.append(column)
+        table = Table(frame.names, tuple(columns), frame.n_rows)
+        return cls(tuple(specs), frame.named), table
+
+    def read(self, X: Any, extra: Literal["raise", "ignore"] = "raise") -> Table:
+        """Encode X as in fit.
+
+        Columns are found by name where both X and the input of fit have names, in
+        any order, and by position otherwise. The library may differ from fit's.
+        Values that fit did not see get the unseen code; a column of missing values
+        alone fits every kind.
+
+        Parameters
+        ----------
+        X : as in `learn`
+        extra : {"raise", "ignore"}
+            What to do about named columns that fit did not see.
+
+        Returns
+        -------
+        Table
+            The columns of fit, in its order.
+
+        Raises
+        ------
+        SchemaError
+            When columns are missing, surplus, or of another kind than in fit.
+        """
+        if extra not in ("raise", "ignore"):
+            raise ValueError(f"extra is 'raise' or 'ignore', got {extra!r}")
+        frame = open_frame(X)
+        columns = tuple(
+            _read_column(spec, series)
+            for spec, series in zip(self, self._find(frame, extra), strict=True)
+        )
+        return Table(self.names, columns, frame.n_rows)
+
+    def _find(self, frame: Frame, extra: str) -> tuple[Series, ...]:
+        """The columns of the frame, one for each spec."""
+        if not (self.named and frame.named):
+            if len(frame.columns) != len(self):
+                # scikit-learn's words, down to "Schema" in the estimator's place
+                raise SchemaError(
+                    f"X has {len(frame.columns)} features, but Schema is expecting "
+                    f"{len(self)} features as input."
+                )
+            return frame.columns
+        found = dict(zip(frame.names, frame.columns, strict=True))
+        lacking = [name for name in self.names if name not in found]
+        surplus = [name for name in frame.names if name not in self._position]
+        if lacking:
+            renamed = f" New in X, perhaps renamed: {_few(surplus)}." if surplus else ""
+            raise SchemaError(
+                f"X lacks columns seen in fit: {_few(lacking)}. Add them (missing "
+                f"values will do).{renamed}"
+            )
+        if surplus and extra == "raise":
+            raise SchemaError(
+                f"X has columns that fit did not see: {_few(surplus)}. Drop them, or "
+                "pass extra='ignore'."
+            )
+        return tuple(found[name] for name in self.names)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The schema as what JSON can hold; `from_dict` reads it back."""
+        return {
+            "format": FORMAT,
+            "named": self.named,
+            "columns": [
+                {
+                    "name": spec.name,
+                    "kind": spec.kind,
+                    "dtype": spec.dtype,
+                    "categories": [_to_json(c) for c in spec.categories],
+                }
+                for spec in self
+            ],
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Schema:
+        """Read what `to_dict` wrote, before or after a trip through JSON."""
+        if data.get("format") != FORMAT:
+            raise SchemaError(
+                f"this is format {data.get('format')!r} of a schema, known is {FORMAT}: "
+                "it was stored by a newer version, or is no schema"
+            )
+        specs = []
+        for entry in data["columns"]:
+            text = entry["dtype"] == "string"
+            known = [c if text else _from_json(c) for c in entry["categories"]]
+            specs.append(
+                ColumnSpec(entry["name"], entry["kind"], tuple(known), entry["dtype"])
+            )
+        return cls(tuple(specs), bool(data["named"]))
+
+
+def _asked(names: tuple[str, ...], features: CategoricalFeatures) -> set[int]:
+    """Positions of the columns named by ``categorical_features``."""
+    if isinstance(features, str):
+        if features == "auto":
+            return set()
+        raise SchemaError(
+            f"categorical_features is 'auto' or a list, got {features!r}: for one "
+            f"column write [{features!r}]"
+        )
+    items = np.asarray(features).tolist() if len(features) else []
+    if items and all(isinstance(item, bool) for item in items):
+        if len(items) != len(names):
+            raise SchemaError(
+                f"categorical_features is a mask of {len(items)}, X has {len(names)} "
+                "columns"
+            )
+        return {i for i, chosen in enumerate(items) if chosen}
+    position = {name: i for i, name in enumerate(names)}
+    asked = set()
+    for item in items:
+        if isinstance(item, str) and item in position:
+            asked.add(position[item])
+        elif type(item) is int and -len(names) <= item < len(names):
+            asked.add(item % len(names))
+        else:
+            raise SchemaError(
+                f"categorical_features names {item!r}, which is no column of X: "
+                f"{_few(list(names))}"
+            )
+    return asked
+
+
+def _read_column(spec: ColumnSpec, series: Series) -> Column:
+    want: Want = "categorical" if spec.kind == "categorical" else "numeric"
+    encoded = encode(series, spec.name, want)
+    column = encoded.column
+    if not _fits(spec, encoded):
+        if column.missing.all():
+            return _all_missing(spec, len(column))
+        raise _wrong_kind(spec, encoded)
+    if isinstance(column, CategoricalColumn):
+        return column.recode(spec.categories)
+    return column
+
+
+def _fits(spec: ColumnSpec, encoded: Encoded) -> bool:
+    if encoded.column.kind != spec.kind:
+        return False
+    same = FAMILIES[encoded.dtype] == FAMILIES[spec.dtype]
+    # categories of a column that was empty in fit have no type to differ from
+    return same or (spec.kind == "categorical" and not spec.categories)
+
+
+def _all_missing(spec: ColumnSpec, n_rows: int) -> Column:
+    if spec.kind == "categorical":
+        codes = np.full(n_rows, len(spec.categories), dtype=np.uint32)
+        return CategoricalColumn(codes, spec.categories)
+    if spec.kind == "datetime":
+        return DatetimeColumn(np.full(n_rows, MISSING_DATETIME, dtype=np.int64))
+    return NumericColumn(np.full(n_rows, np.nan))
+
+
+def _wrong_kind(spec: ColumnSpec, encoded: Encoded) -> SchemaError:
+    column = encoded.column
+    row = int(np.argmin(column.missing))
+    if isinstance(column, CategoricalColumn):
+        shown: Any = column.categories[int(column.codes[row])]
+    elif isinstance(column, DatetimeColumn):
+        shown = str(column.values[row].astype("datetime64[us]"))
+    else:
+        shown = float(column.values[row])
+    known = ""
+    if spec.kind == "categorical":
+        known = f" (categories {_few(list(spec.categories))})"
+    fix = _FIXES[FAMILIES[spec.dtype]].format(name=spec.name)
+    return SchemaError(
+        f"column {spec.name!r} is of the wrong kind: fit saw {spec.kind} {spec.dtype} "
+        f"values{known}, X has {column.kind} {encoded.dtype} values, in row {row} "
+        f"{shown!r}. Convert it as for fit ({fix}), or fit anew."
+    )
+
+
+def _few(values: list[Any], n: int = 5) -> str:
+    shown = ", ".join(repr(value) for value in values[:n])
+    rest = len(values) - n
+    return f"{shown} and {rest} more" if rest > 0 else shown
+
+
+def _to_json(value: Scalar) -> Scalar:
+    """Infinities as strings: JSON has none."""
+    return value if isinstance(value, str) or math.isfinite(value) else repr(value)
+
+
+def _from_json(value: Scalar) -> Scalar:
+    return float(value) if isinstance(value, str) else value

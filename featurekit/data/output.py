@@ -1,0 +1,158 @@
+"""New columns put beside the caller's own, in the caller's kind of frame."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import narwhals as nw
+import numpy as np
+from numpy.typing import NDArray
+
+from featurekit.data.columns import CategoricalColumn, NumericColumn
+from featurekit.data.frames import FrameType, as_matrix, frame_type
+
+New = NumericColumn | CategoricalColumn | NDArray[Any]
+
+
+def append_columns(
+    X: Any,
+    new: Mapping[str, New],
+    *,
+    keep_input: bool,
+    container: str = "default",
+    input_names: Sequence[str] = (),
+) -> Any:
+    """The caller's columns, untouched, followed by new ones.
+
+    Parameters
+    ----------
+    X : frame or 2-D array-like
+    new : mapping of names to columns (n,)
+        Categorical columns become the frame library's own category type; missing and
+        unseen are missing.
+    keep_input : bool
+        Whether the caller's columns are part of the result.
+    container : {"default", "pandas", "polars"}
+        "default" is what X is.
+    input_names : sequence of str
+        Names of X's columns in the result, where X has others or none.
+
+    Returns
+    -------
+    frame or array of shape (n, columns)
+        An array is float64, or of objects where X held text.
+    """
+    came = frame_type(X)
+    target: FrameType = came if container == "default" else container  # type: ignore[assignment]
+    if target == "numpy":
+        return _array(as_matrix(X), new, keep_input)
+    if came == "numpy":
+        matrix = as_matrix(X)
+        n_rows = len(matrix)
+        kept = {name: matrix[:, i] for i, name in enumerate(input_names)}
+        old = _frame(target, kept if keep_input else {}, n_rows, None)
+    else:
+        old = _convert(nw.to_native(X, pass_through=True), target)
+        n_rows = len(old)
+        names = list(nw.from_native(old).columns)
+        if input_names and names != list(input_names):
+            renamed = nw.from_native(old).rename(dict(zip(names, input_names, strict=True)))
+            old = renamed.to_native()
+    if target == "pandas":
+        return _beside_pandas(old, new, keep_input, n_rows)
+    if target == "polars":
+        return _beside_polars(old, new, keep_input)
+    return _beside_arrow(old, new, keep_input)
+
+
+def _array(matrix: NDArray[Any], new: Mapping[str, New], keep: bool) -> NDArray[Any]:
+    width = matrix.shape[1] if keep else 0
+    text = keep and matrix.dtype.kind not in "biuf"
+    shape = (len(matrix), width + len(new))
+    out = np.empty(shape, dtype=object if text else np.float64, order="F")
+    if keep:
+        out[:, :width] = matrix
+    for i, column in enumerate(new.values(), start=width):
+        out[:, i] = _numbers(column)
+    return out
+
+
+def _numbers(column: New) -> NDArray[np.float64]:
+    """Values as float64; categories as codes, NaN where missing or unseen."""
+    if isinstance(column, CategoricalColumn):
+        codes = column.codes.astype(np.float64)
+        codes[column.codes >= column.missing_code] = np.nan
+        return codes
+    return np.asarray(getattr(column, "values", column), dtype=np.float64)
+
+
+def _signed_codes(column: CategoricalColumn) -> NDArray[np.int64]:
+    codes = column.codes.astype(np.int64)
+    codes[codes >= column.missing_code] = -1
+    return codes
+
+
+def _frame(target: str, columns: Mapping[str, Any], n_rows: int, index: Any) -> Any:
+    if target == "pandas":
+        import pandas as pd
+
+        return pd.DataFrame(dict(columns), index=index if columns else range(n_rows))
+    import polars as pl
+
+    return pl.DataFrame(dict(columns))
+
+
+def _convert(native: Any, target: str) -> Any:
+    frame: Any = nw.from_native(native, eager_only=True)
+    if target == "pandas":
+        return native if frame.implementation.is_pandas() else frame.to_pandas()
+    if target == "polars":
+        return native if frame.implementation.is_polars() else frame.to_polars()
+    return native
+
+
+def _beside_pandas(old: Any, new: Mapping[str, New], keep: bool, n_rows: int) -> Any:
+    import pandas as pd
+
+    columns: dict[str, Any] = {}
+    for name, column in new.items():
+        if isinstance(column, CategoricalColumn):
+            columns[name] = pd.Categorical.from_codes(
+                _signed_codes(column), categories=list(column.categories)
+            )
+        else:
+            columns[name] = _numbers(column)
+    made = pd.DataFrame(columns, index=old.index)
+    return pd.concat([old, made], axis=1) if keep else made
+
+
+def _beside_polars(old: Any, new: Mapping[str, New], keep: bool) -> Any:
+    import polars as pl
+
+    made = []
+    for name, column in new.items():
+        if isinstance(column, CategoricalColumn):
+            values = _texts(column)
+            made.append(pl.Series(name, values, dtype=pl.Categorical))
+        else:
+            made.append(pl.Series(name, _numbers(column), nan_to_null=True))
+    return old.with_columns(made) if keep else pl.DataFrame(made)
+
+
+def _beside_arrow(old: Any, new: Mapping[str, New], keep: bool) -> Any:
+    import pyarrow as pa
+
+    out = old if keep else pa.table({})
+    for name, column in new.items():
+        if isinstance(column, CategoricalColumn):
+            values: Any = pa.array(_texts(column), pa.string()).dictionary_encode()
+        else:
+            values = pa.array(_numbers(column), from_pandas=True)
+        out = out.append_column(name, values)
+    return out
+
+
+def _texts(column: CategoricalColumn) -> list[str | None]:
+    names = [str(value) for value in column.categories]
+    return [None if c < 0 else names[c] for c in _signed_codes(column).tolist()]
