@@ -75,6 +75,11 @@ class Target:
             not go with the task.
         """
         y = _one_dimensional(y)
+        if len(y) < 2:
+            raise ValueError(
+                f"Found array with n_samples = {len(y)} (1 sample): cross-validation "
+                "needs at least 2 rows, and a search that is worth it many more."
+            )
         task = _task(y, task)
         if metric is None:
             metric = _OF_TASK[task][0]
@@ -90,7 +95,7 @@ class Target:
         k = len(labels)
         if k < 2:
             raise ValueError(
-                f"y has one class only ({labels[0]!r}); there is nothing to tell apart. "
+                f"y has one class only ({labels[0]!r}); nothing to tell apart. "
                 "Check how y was selected, or pass rows of at least two classes."
             )
         if task == "binary" and k > 2:
@@ -169,11 +174,6 @@ def make_folds(
     rows; fewer folds are made of a table with fewer rows than that.
     """
     n = len(target.y)
-    if n < 2:
-        raise ValueError(
-            f"Found array with n_samples = {n} (1 sample): cross-validation needs at "
-            "least 2 rows, and a search that is worth it many more."
-        )
     y = None if target.task == "regression" else target.y
     if isinstance(cv, (int, np.integer)) and not isinstance(cv, bool):
         splitter = _splitter(int(cv), target, groups, seed)

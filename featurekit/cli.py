@@ -76,7 +76,9 @@ def _describe(maker: Any) -> None:
             strict=True,
         ):
             if size:
-                _say(f"  best {size:>2}: loss {-gain:+.4g} (standard error {error:.2g})")
+                _say(
+                    f"  best {size:>2}: loss {-gain:+.4g} (standard error {error:.2g})"
+                )
     if not maker.features_:
         _say("no new feature is worth keeping: the columns say it all")
     for node in maker.features_:
@@ -128,7 +130,9 @@ def generate(
     X = frame.drop([target, *(_column(frame, name) for name in drop or ())])
     if n_features != "auto" and not n_features.isdigit():
         raise UserError(f"--n-features {n_features}: a number, or 'auto'")
-    names = operators.split(",") if operators not in ("default", "openfe") else operators
+    names = (
+        operators.split(",") if operators not in ("default", "openfe") else operators
+    )
     maker = OpenFE(
         n_features="auto" if n_features == "auto" else int(n_features),
         operators=names,
@@ -199,7 +203,9 @@ def demo(
             known = a[name].astype("category")
             a = a.assign(**{name: known})
             b = b.assign(**{name: b[name].astype(known.dtype)})
-        a, b = (f.rename(columns=lambda c: f"c{list(f).index(c)}") for f in (a, b))
+        # LightGBM refuses some characters in names
+        a = a.set_axis([f"c{i}" for i in range(a.shape[1])], axis=1)
+        b = b.set_axis(a.columns, axis=1)
         model = LGBMRegressor(n_estimators=200, learning_rate=0.08, verbosity=-1)
         left = y[test] - model.fit(a, y[train]).predict(b)
         return float(np.sqrt((left**2).mean()))
@@ -227,14 +233,18 @@ def _version(show: bool) -> None:
 
 def _application() -> Any:
     app = typer.Typer(
-        help="Feature generation for tables.", add_completion=False, no_args_is_help=True
+        help="Feature generation for tables.",
+        add_completion=False,
+        no_args_is_help=True,
     )
 
     @app.callback()
     def root(
         version: Annotated[
             bool,
-            typer.Option("--version", callback=_version, is_eager=True, help="Version."),
+            typer.Option(
+                "--version", callback=_version, is_eager=True, help="Version."
+            ),
         ] = False,
     ) -> None:
         pass

@@ -9,9 +9,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from featurekit import OpenFE
 
 # the checks' blobs can be told apart by one column, and OpenFE says so
-pytestmark = pytest.mark.filterwarnings(
-    "ignore::featurekit.exceptions.LeakageWarning"
-)
+pytestmark = pytest.mark.filterwarnings("ignore::featurekit.exceptions.LeakageWarning")
 
 
 def _small(**params):
@@ -30,6 +28,7 @@ WEIGHTS = (
     "weights equal repetition only where rows are not counted: folds, LightGBM's least "
     "rows in a leaf and the histograms' least rows in a bin count rows"
 )
+
 
 def _expected_failures(estimator):
     """Every exception, with its reason; empty for the default gate."""

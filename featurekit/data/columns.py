@@ -259,9 +259,7 @@ class Table:
         position = {name: i for i, name in enumerate(self.names)}
         object.__setattr__(self, "_position", position)
         if len(self.names) != len(self.columns):
-            raise ValueError(
-                f"{len(self.names)} names for {len(self.columns)} columns"
-            )
+            raise ValueError(f"{len(self.names)} names for {len(self.columns)} columns")
         if len(position) != len(self.names):
             raise ValueError(f"column names must be distinct, got {self.names}")
         for name, column in self:

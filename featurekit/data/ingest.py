@@ -237,7 +237,7 @@ class Schema:
         """Read what `to_dict` wrote, before or after a trip through JSON."""
         if data.get("format") != FORMAT:
             raise SchemaError(
-                f"this is format {data.get('format')!r} of a schema, known is {FORMAT}: "
+                f"this is format {data.get('format')!r} of a schema, not {FORMAT}: "
                 "it was stored by a newer version, or is no schema"
             )
         specs = []

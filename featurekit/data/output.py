@@ -57,7 +57,9 @@ def append_columns(
         n_rows = len(old)
         names = list(nw.from_native(old).columns)
         if input_names and names != list(input_names):
-            renamed = nw.from_native(old).rename(dict(zip(names, input_names, strict=True)))
+            renamed = nw.from_native(old).rename(
+                dict(zip(names, input_names, strict=True))
+            )
             old = renamed.to_native()
     if target == "pandas":
         return _beside_pandas(old, new, keep_input, n_rows)
@@ -143,14 +145,18 @@ def _beside_polars(old: Any, new: Mapping[str, New], keep: bool) -> Any:
 def _beside_arrow(old: Any, new: Mapping[str, New], keep: bool) -> Any:
     import pyarrow as pa
 
-    out = old if keep else pa.table({})
+    made: dict[str, Any] = {}
     for name, column in new.items():
         if isinstance(column, CategoricalColumn):
-            values: Any = pa.array(_texts(column), pa.string()).dictionary_encode()
+            texts = pa.array(_texts(column), pa.string())
+            made[name] = texts.dictionary_encode()
         else:
-            values = pa.array(_numbers(column), from_pandas=True)
-        out = out.append_column(name, values)
-    return out
+            made[name] = pa.array(_numbers(column), from_pandas=True)
+    if not keep:
+        return pa.table(made)
+    for name, values in made.items():
+        old = old.append_column(name, values)
+    return old
 
 
 def _texts(column: CategoricalColumn) -> list[str | None]:

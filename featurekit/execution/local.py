@@ -9,7 +9,9 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-def run_threads(work: Callable[[T], object], items: Iterable[T], n_threads: int) -> None:
+def run_threads(
+    work: Callable[[T], object], items: Iterable[T], n_threads: int
+) -> None:
     """Call ``work`` on each item, on ``n_threads`` threads.
 
     Kernels release the interpreter lock, so threads suffice, and no process is ever

@@ -250,7 +250,7 @@ def _fit_call(
     ]
     children = tuple(p[0] for p in parts)
     args = tuple(p[1] for p in parts)
-    state = None
+    state: Any = None
     if isinstance(op, Pairing):
         ids, gone = op.apply(args)
         state = Distinct.of(ids, gone)
@@ -286,9 +286,7 @@ def cross_fit(node: Expression, table: Table, target: Target, folds: Folds) -> V
     return op.cross(args, learning, folds.train, folds.fold)
 
 
-def _cross_fit_nested(
-    node: Call, table: Table, target: Target, folds: Folds
-) -> Floats:
+def _cross_fit_nested(node: Call, table: Table, target: Target, folds: Folds) -> Floats:
     """One fold at a time: fitted on its training rows, which nests by itself."""
     out = np.full(len(table), np.nan)
     y, classes = target
@@ -302,4 +300,3 @@ def _cross_fit_nested(
         fitted = fit(node, table.take(train), part, usable)
         out[test] = fitted.values(table.take(test))
     return out
-

@@ -55,7 +55,7 @@ def read(path: str | Path) -> dict[str, Any]:
     if not isinstance(version, int) or version > FORMAT:
         raise FeatureFileError(
             f"{path} has format {version} (written by featurekit "
-            f"{data.get('featurekit_version')}); this featurekit {__version__} reads up "
+            f"{data.get('featurekit_version')}); this {__version__} reads up "
             f"to {FORMAT}. Upgrade featurekit."
         )
     return data

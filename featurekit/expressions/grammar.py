@@ -218,7 +218,9 @@ class Enumeration:
             for expression, reason, extra in self._of(operator(name)):
                 self._add(name, expression, reason, extra)
 
-    def _add(self, name: str, node: Expression, reason: str | None, extra: bool) -> None:
+    def _add(
+        self, name: str, node: Expression, reason: str | None, extra: bool
+    ) -> None:
         if self.fresh is not None and not any(n in self.fresh for n in node.walk()):
             return
         self.counts[name] += not extra
@@ -326,9 +328,9 @@ def _same_unary(name: str, x: Member) -> str | None:
 
 
 def _same_binary(name: str, a: Member, b: Member) -> str | None:
-    if name in ("min", "max") and not (a.gaps or b.gaps):
-        if a.high <= b.low or b.high <= a.low:
-            return "the same as one of its arguments"
+    apart = a.high <= b.low or b.high <= a.low
+    if name in ("min", "max") and apart and not (a.gaps or b.gaps):
+        return "the same as one of its arguments"
     return None
 
 

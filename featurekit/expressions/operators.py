@@ -37,7 +37,7 @@ SMOOTHING = 10.0
 
 @dataclass(frozen=True, eq=False)
 class Key:
-    """A column of keys: codes 0..size-3, then *missing* (size-2) and *unseen* (size-1)."""
+    """Keys as codes 0..size-3; size-2 is *missing*, size-1 *unseen*."""
 
     codes: NDArray[Any]
     size: int
@@ -353,13 +353,14 @@ def _median(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
 
 
 def _counts(key: Key, learning: Learning, train: Bools) -> Floats:
-    def make() -> Ints:
+    def make() -> Any:
         flat = learning.atom * key.size + key.codes
         counts = np.bincount(flat, minlength=learning.n_atoms * key.size)
         return counts.reshape(learning.n_atoms, key.size)
 
     counts = learning.remember(("counts", key.codes), make)
-    return train.astype(np.float64) @ counts
+    product: Floats = train.astype(np.float64) @ counts
+    return product
 
 
 def _count(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
@@ -541,13 +542,17 @@ for _op in (
     Elementwise("sigmoid", _ONE, "1 / (1 + exp(-x))", code=11),
     Elementwise("round", _ONE, "greatest whole number not above x", code=12),
     Elementwise("residual", _ONE, "x less the greatest whole number below", code=13),
-    KeyTable("freq", ("key",), "share of rows with this value; unseen 0", tables=_share),
+    KeyTable(
+        "freq", ("key",), "share of rows with this value; unseen 0", tables=_share
+    ),
     KeyTable("count", ("key",), "rows with this value; unseen 0", tables=_count),
     KeyTable("GroupByThenMin", _BY_KEY, "least x of the key", tables=_minimum),
     KeyTable("GroupByThenMax", _BY_KEY, "greatest x of the key", tables=_maximum),
     KeyTable("GroupByThenMean", _BY_KEY, "mean x of the key", tables=_mean),
     KeyTable("GroupByThenMedian", _BY_KEY, "median x of the key", tables=_median),
-    KeyTable("GroupByThenStd", _BY_KEY, "sample deviation of x in the key", tables=_std),
+    KeyTable(
+        "GroupByThenStd", _BY_KEY, "sample deviation of x in the key", tables=_std
+    ),
     GroupRank("GroupByThenRank", _BY_KEY, "percentile rank of x in the key"),
     KeyTable(
         "GroupByThenNUnique",
@@ -600,7 +605,9 @@ for _op in (
     Elementwise("Year", _TIME, "calendar year", function=_calendar(_year)),
     Elementwise("Month", _TIME, "month, 1 to 12", function=_calendar(_month)),
     Elementwise("Day", _TIME, "day of the month", function=_calendar(_day)),
-    Elementwise("DayOfYear", _TIME, "day of the year", function=_calendar(_day_of_year)),
+    Elementwise(
+        "DayOfYear", _TIME, "day of the year", function=_calendar(_day_of_year)
+    ),
     Elementwise(
         "DayOfWeek",
         _TIME,
@@ -613,7 +620,9 @@ for _op in (
     Elementwise(
         "Minute", _TIME, "minute", function=_calendar(lambda m: m // 60_000_000 % 60)
     ),
-    Elementwise("Days", _TIME, "days since 1970", function=_calendar(lambda m: m / _DAY)),
+    Elementwise(
+        "Days", _TIME, "days since 1970", function=_calendar(lambda m: m / _DAY)
+    ),
     Elementwise(
         "CountMissing",
         ("any...",),

@@ -41,9 +41,7 @@ def _quote(text: str, mark: str) -> str:
 
 
 def _unquote(body: str) -> str:
-    return re.sub(
-        r"\\(.)", lambda m: _UNESCAPES.get(m[1], m[1]), body, flags=re.DOTALL
-    )
+    return re.sub(r"\\(.)", lambda m: _UNESCAPES.get(m[1], m[1]), body, flags=re.DOTALL)
 
 
 class Expression:
@@ -61,7 +59,9 @@ class Expression:
 
     def columns(self) -> tuple[str, ...]:
         """Names of the base columns it uses, each once, in order of appearance."""
-        return tuple(dict.fromkeys(n.name_ for n in self.walk() if isinstance(n, Column)))
+        return tuple(
+            dict.fromkeys(n.name_ for n in self.walk() if isinstance(n, Column))
+        )
 
     def walk(self) -> Iterator[Expression]:
         """This node and all below it, parents first."""

@@ -19,7 +19,12 @@ from featurekit.execution.budget import Budget
 from featurekit.expressions.evaluate import fit
 from featurekit.expressions.tree import Expression
 from featurekit.generation.model import Model, base_matrix
-from featurekit.generation.search import Problem, Ranking, as_numbers, out_of_fold_values
+from featurekit.generation.search import (
+    Problem,
+    Ranking,
+    as_numbers,
+    out_of_fold_values,
+)
 from featurekit.statistics.folds import Folds
 
 Floats = NDArray[np.float64]
@@ -86,7 +91,9 @@ def judge(
         if budget.stopped():
             break
         test = problem.folds.test_rows(f)
-        gains.append(_compare(problem, part, ranking, test, base[test], model, metric, sizes))
+        gains.append(
+            _compare(problem, part, ranking, test, base[test], model, metric, sizes)
+        )
     if len(gains) < 2:
         return None
     return _decide((0, *sizes), gains, metric)

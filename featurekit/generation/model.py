@@ -17,6 +17,9 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 MAX_ROWS = 200_000
+# below this, LightGBM's threads wait for each other longer than they work, and far
+# longer where another process holds one of the cores
+THREADED_ROWS = 50_000
 EARLY_ROUNDS = 33
 RATE = 0.15
 
@@ -68,8 +71,8 @@ class BoostedModel:
     Attributes
     ----------
     loss : Loss
-    seed, n_threads : int
-    params : dict
+    seed, n_threads, rounds : int
+    params : tuple of (name, value)
         Settings that differ from the common ones.
     """
 
@@ -79,8 +82,11 @@ class BoostedModel:
     rounds: int = 100
     params: tuple[tuple[str, Any], ...] = ()
 
-    def settings(self) -> dict[str, Any]:
-        """LightGBM's parameters."""
+    def _threads(self, n_rows: int) -> int:
+        return self.n_threads if n_rows >= THREADED_ROWS else 1
+
+    def settings(self, n_rows: int) -> dict[str, Any]:
+        """LightGBM's parameters for so many rows."""
         common = {
             "learning_rate": RATE,
             "num_leaves": 31,
@@ -88,7 +94,7 @@ class BoostedModel:
             "verbosity": -1,
             "deterministic": True,
             "force_col_wise": True,
-            "num_threads": self.n_threads,
+            "num_threads": self._threads(n_rows),
             "seed": self.seed,
             "boost_from_average": True,
         }
@@ -109,13 +115,19 @@ class BoostedModel:
         data = lightgbm.Dataset(
             X, y, weight=weight, init_score=score,
             categorical_feature=categorical or [],
-            params={"max_bin": 255, "verbosity": -1, "num_threads": self.n_threads}
+            params={
+                "max_bin": 255,
+                "verbosity": -1,
+                "num_threads": self._threads(len(X)),
+            }
             | {k: v for k, v in self.params if k in ("max_bin", "min_data_in_bin")},
             free_raw_data=False,
         )  # fmt: skip
         return data.construct()
 
-    def train(self, data: Any, rows: Ints, valid: Ints | None = None, wait: int = 20):
+    def train(
+        self, data: Any, rows: Ints, valid: Ints | None = None, wait: int = 20
+    ) -> Any:
         """Booster trained on ``rows``, stopped early on ``valid`` where given."""
         import lightgbm
 
@@ -125,13 +137,13 @@ class BoostedModel:
             options["valid_sets"] = [data.subset(at_most(valid, MAX_ROWS, self.seed))]
             options["callbacks"] = [lightgbm.early_stopping(wait, verbose=False)]
         return lightgbm.train(
-            self.settings(), part, num_boost_round=self.rounds, **options
+            self.settings(len(rows)), part, num_boost_round=self.rounds, **options
         )
 
     def raw(self, booster: Any, X: Floats, rounds: int | None = None) -> Floats:
         """Raw scores, (n, K)."""
         out = booster.predict(
-            X, raw_score=True, num_iteration=rounds, num_threads=self.n_threads
+            X, raw_score=True, num_iteration=rounds, num_threads=self._threads(len(X))
         )
         return np.asarray(out, np.float64).reshape(len(X), -1)
 

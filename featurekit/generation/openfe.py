@@ -206,7 +206,8 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     >>> import numpy as np, pandas as pd
     >>> from featurekit import OpenFE
     >>> rng = np.random.default_rng(0)
-    >>> X = pd.DataFrame(rng.uniform(1, 10, (600, 3)), columns=["mass", "volume", "age"])
+    >>> names = ["mass", "volume", "age"]
+    >>> X = pd.DataFrame(rng.uniform(1, 10, (600, 3)), columns=names)
     >>> y = X["mass"] / X["volume"]
     >>> maker = OpenFE(n_features=1, random_state=0).fit(X, y)
     >>> maker.features_[0].name
@@ -216,7 +217,10 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     """
 
     _parameter_constraints: dict[str, Any] = {
-        "n_features": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "n_features": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
         "order": [Interval(Integral, 1, 4, closed="both")],
         "operators": [StrOptions({"default", "openfe"}), list, tuple],
         "categorical_features": [StrOptions({"auto"}), "array-like"],
@@ -293,7 +297,9 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     # -- fit -----------------------------------------------------------------------
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> OpenFE:
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None
+    ) -> OpenFE:
         """Find features and learn what they need on all rows.
 
         Parameters
@@ -328,7 +334,9 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         start = self._search(X, y, sample_weight, groups)
         target = (start.target.y, start.target.classes)
         new = {
-            node.name: _column(cross_fit(node, start.table, target, start.folds), fitted)
+            node.name: _column(
+                cross_fit(node, start.table, target, start.folds), fitted
+            )
             for node, fitted in zip(self.features_, self._fitted, strict=True)
         }
         return self._output(X, new)
@@ -402,8 +410,8 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     def _learn_schema(self, X: Any, y: Any) -> tuple[Schema, Table]:
         if y is None:
             raise ValueError(
-                f"This {type(self).__name__} estimator requires y to be passed, but the "
-                "target y is None."
+                f"This {type(self).__name__} estimator requires y to be passed, but "
+                "the target y is None."
             )
         schema, table = Schema.learn(X, self.categorical_features)
         validate_data(self, X, skip_check_array=True)
@@ -491,9 +499,9 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             k = UNJUDGED
             why = budget.why or "cv leaves no two folds to judge by"
             warnings.warn(
-                f"The gate could not decide how many features to keep ({why}); the best "
-                f"{k} are kept unjudged. Allow more time, use a cv of at least 3 folds, "
-                "or give n_features as a number.",
+                f"The gate could not decide how many features to keep ({why}); the "
+                f"best {k} are kept unjudged. Allow more time, use a cv of at least 3 "
+                "folds, or give n_features as a number.",
                 FeatureKitWarning,
                 stacklevel=4,
             )
@@ -536,7 +544,7 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         frame_type(X)  # refuses what is no table before anything else looks at it
         if self.extra_columns == "raise":
             validate_data(self, X, skip_check_array=True, reset=False)
-        table = self._schema.read(X, extra=self.extra_columns)
+        table = self._schema.read(X, extra=self.extra_columns)  # type: ignore[arg-type]
         new = {
             node.name: _column(fitted.values(table), fitted)
             for node, fitted in zip(self.features_, self._fitted, strict=True)
@@ -589,8 +597,8 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         if self.memory_limit is not None and needed > self.memory_limit:
             raise MemoryError(
                 f"fit needs about {needed / 2**20:,.0f} MiB on top of the data, above "
-                f"memory_limit={self.memory_limit / 2**20:,.0f} MiB. Raise the limit or "
-                "fit on a sample of the rows."
+                f"memory_limit={self.memory_limit / 2**20:,.0f} MiB. Raise the limit "
+                "or fit on a sample of the rows."
             )
 
     def explain(self, feature: str | Expression) -> str:

@@ -109,8 +109,8 @@ def explain(node: Expression, frame: pd.DataFrame, kept: Sequence[Expression]) -
     if np.isfinite(row["score"]):
         error = row["standard_error"]
         lines.append(
-            f"  takes {row['score']:.3g} (standard error {error:.2g}) off the loss of a "
-            "row, on held-out folds, beyond the model of the columns"
+            f"  takes {row['score']:.3g} (standard error {error:.2g}) off the loss of "
+            "a row, on held-out folds, beyond the model of the columns"
         )
     if np.isfinite(row["importance"]):
         lines.append(f"  importance beside all survivors: {row['importance']:.4g}")
@@ -187,7 +187,9 @@ def estimate(
         "n_candidates": len(nodes),
         "n_enumerated": len(candidates),
         "by_operator": dict(
-            Counter(c.expression.op for c in candidates if isinstance(c.expression, Call))
+            Counter(
+                c.expression.op for c in candidates if isinstance(c.expression, Call)
+            )
         ),
         "bytes": bytes_needed(n, len(data.names)),
         "seconds": base + order * (one + judged),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ from featurekit.expressions.operators import (
     Key,
     KeyTable,
     Learning,
+    Operator,
 )
 from featurekit.expressions.tree import Call, Expression, Literal
 from featurekit.statistics.boosting import (
@@ -138,7 +140,7 @@ class Screener:
     def _argument(self, node: Expression, kind: str) -> Any:
         if isinstance(node, Literal):
             return node.value
-        found = self._arguments.get((node, kind))
+        found: Any = self._arguments.get((node, kind))
         if found is None and isinstance(node, Call) and node.op == "Combine":
             return self._pair(node)
         if found is None:
@@ -203,11 +205,10 @@ class Screener:
             op = operator(node.op)
             if node.op == "Combine":
                 out[i] = self._category(self._argument(node, "key"))
-            elif not isinstance(op, KeyTable) or isinstance(op, GroupRank):
-                rows.append(i)
-            elif op.function is not None:
+            elif not _is_table(op):
                 rows.append(i)
             else:
+                assert isinstance(op, KeyTable)
                 args = self._args(node)
                 key = op.key_of(args)
                 if op.needs_target:
@@ -278,7 +279,7 @@ class Screener:
             # training rows: learnt without their own fold and without fold f
             others = learning.remember(
                 ("nested", folds.train, str(f)),
-                lambda f=f: np.vstack([folds.train & folds.train[f], folds.train[f]]),
+                partial(_without_fold, folds, f),
             )
             tables = self._tables(op, args, learning, others)
             values = tables[np.where(folds.test[f], folds.n_folds, of_atom)]
@@ -318,3 +319,17 @@ class Screener:
             args = self._args(node)
             return op.cross(args, learning, self.folds.train, self.folds.fold)
         return cross_fit(node, self.table, self.target, self.folds)
+
+
+def _without_fold(folds: Folds, f: int) -> NDArray[np.bool_]:
+    """What each fold learns from without fold ``f``; last, what ``f`` does."""
+    return np.vstack([folds.train & folds.train[f], folds.train[f]])
+
+
+def _is_table(op: Operator) -> bool:
+    """Whether the value is what is looked up, and nothing of the row itself."""
+    return (
+        isinstance(op, KeyTable)
+        and not isinstance(op, GroupRank)
+        and op.function is None
+    )

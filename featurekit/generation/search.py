@@ -194,9 +194,7 @@ def _prune(
         if len(alive) <= settings.min_candidate_features:
             block = 1
         part = problem if block == 1 else _prefix(problem, block)
-        alive = _score_round(
-            part, alive, records, settings, budget, step, block == 1
-        )
+        alive = _score_round(part, alive, records, settings, budget, step, block == 1)
         if block == 1 or budget.stopped():
             break
         keep = max(len(alive) // 2, settings.min_candidate_features)
@@ -204,7 +202,7 @@ def _prune(
             records[node].reason = f"below the best {keep} on 1/{block} of the rows"
         alive = alive[:keep]
         block //= 2
-    best = []
+    best: list[Expression] = []
     for node in alive:
         record = records[node]
         if record.score == 0.0:
@@ -226,9 +224,7 @@ def _scored_rows(problem: Problem, seed: int) -> Problem:
 
 def _prefix(problem: Problem, block: int) -> Problem:
     """The first 1/block of every atom's rows: blocks are nested."""
-    starts = np.searchsorted(
-        problem.folds.atom, np.arange(problem.folds.n_atoms + 1)
-    )
+    starts = np.searchsorted(problem.folds.atom, np.arange(problem.folds.n_atoms + 1))
     rows = [
         np.arange(lo, lo + -(-(hi - lo) // block))
         for lo, hi in zip(starts[:-1], starts[1:], strict=True)
@@ -295,7 +291,7 @@ def _survivors(
     """Finalists by exact score, without those that rank the rows like a better one."""
     ranks = _rescore(problem, finalists, records, settings)
     order = sorted(range(len(finalists)), key=lambda i: -records[finalists[i]].score)
-    out = []
+    out: list[Expression] = []
     for i in _without_twins(order, finalists, ranks, records):
         record = records[finalists[i]]
         if len(out) >= N_SURVIVORS:
@@ -314,7 +310,9 @@ def out_of_fold_values(
     target = (problem.y, problem.classes)
 
     def one(i: int) -> None:
-        out[:, i] = as_numbers(cross_fit(nodes[i], problem.table, target, problem.folds))
+        out[:, i] = as_numbers(
+            cross_fit(nodes[i], problem.table, target, problem.folds)
+        )
 
     run_threads(one, range(len(nodes)), n_threads)
     return out
@@ -360,7 +358,14 @@ def _rescore(
             return
         if isinstance(loss, MultiLogLoss):
             kernel("boost_exact_multiclass_folds")(
-                x, y.astype(np.int64), raw, weight, atom, folds.train, folds.test, out[i]
+                x,
+                y.astype(np.int64),
+                raw,
+                weight,
+                atom,
+                folds.train,
+                folds.test,
+                out[i],
             )
         else:
             kernel("boost_exact_folds")(
@@ -398,7 +403,9 @@ def _without_twins(
         if twin is None:
             kept.append(i)
         else:
-            records[finalists[i]].reason = f"orders the rows like {finalists[twin].name}"
+            records[
+                finalists[i]
+            ].reason = f"orders the rows like {finalists[twin].name}"
     return kept
 
 

@@ -70,7 +70,9 @@ class RowSums:
         if weight is not None:
             channels = channels * weight[:, None]
         largest = np.abs(channels).max(axis=0)
-        bits = _FIXED_POINT_BITS - np.ceil(np.log2(len(g) * np.maximum(largest, 1e-300)))
+        bits = _FIXED_POINT_BITS - np.ceil(
+            np.log2(len(g) * np.maximum(largest, 1e-300))
+        )
         factor = np.exp2(np.clip(np.floor(bits), -1000, 1000))
         values = np.empty((len(g), 1 + channels.shape[1]), np.int64)
         values[:, 0] = 1

@@ -98,7 +98,9 @@ def grid(sample):
     s = np.sort(kept[:m])
     q = m - 1
     centre = s[q // 2]
-    scale = max(0.5 * (s[(3 * q) // 4] - s[q // 4]), (s[(49 * q) // 50] - s[q // 50]) / 16)
+    scale = max(
+        0.5 * (s[(3 * q) // 4] - s[q // 4]), (s[(49 * q) // 50] - s[q // 50]) / 16
+    )
     if not scale > 0.0:
         scale = (s[q] - s[0]) / 16
     if not scale > 0.0:
@@ -210,8 +212,10 @@ def merge_cells(table, scale, n_bins, out):
         if counts[j] == 0:
             continue
         target = rest / max(n_bins - n, 1)
-        if filled > 0 and n < n_bins - 1 and (
-            filled >= target or filled + counts[j] > 1.5 * target
+        if (
+            filled > 0
+            and n < n_bins - 1
+            and (filled >= target or filled + counts[j] > 1.5 * target)
         ):
             n += 1
             rest -= filled
@@ -311,7 +315,19 @@ def _add_tree(G, H, N, n_bins, g, h, n, f, leaves, rate, min_rows, ridge, work, 
 
 @njit(cache=True, nogil=True)
 def _boost_fold(
-    W, V, n_bins, K, squared, rounds, leaves, rate, patience, min_rows, ridge, work, iwork
+    W,
+    V,
+    n_bins,
+    K,
+    squared,
+    rounds,
+    leaves,
+    rate,
+    patience,
+    min_rows,
+    ridge,
+    work,
+    iwork,
 ):
     """Loss taken off the held-out sums ``V`` by boosting on the training sums ``W``.
 

@@ -18,7 +18,7 @@ def sum_by_key(values, atom, codes, size, out):
 
 @njit(cache=True, nogil=True)
 def group_moments(x, codes, atom, n_atoms, size, shift):
-    """Count, sum and sum of squares of x - shift, least and greatest x, per (atom, key).
+    """Count, sum and sum of squares of x - shift, extremes of x, per (atom, key).
 
     Parameters
     ----------
