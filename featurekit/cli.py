@@ -177,7 +177,7 @@ def demo(
     out: Annotated[Path, typer.Option(help="Folder for the result.")] = Path(
         "demo-output"
     ),
-    rows: Annotated[int, typer.Option(help="Flights to use.")] = 24_000,
+    rows: Annotated[int, typer.Option(help="Flights to use.")] = 15_000,
 ) -> None:
     """Real data, start to end: arrival delays of flights out of New York."""
     import numpy as np

@@ -310,6 +310,8 @@ def _fresh_moments(
         variance = np.maximum(q - s * mean, 0.0) / (n - 1)
     variance[n < 2] = np.nan
     mean += shift
+    # a mean of zero comes out as rounding noise, by which nothing may be divided
+    mean[np.abs(mean) <= 1e-12 * np.maximum(np.abs(low), np.abs(high))] = 0.0
     for table in (mean, variance, low, high):
         table[unknown] = np.nan
     return [mean, variance, low, high]
@@ -408,7 +410,7 @@ def _target_sums(
             ("class", learning.y, str(code)), lambda: (learning.y == code) * 1.0
         )
 
-    def make() -> Floats:
+    def make() -> Any:
         flat = learning.atom * key.size + key.codes
         total = np.bincount(flat, y, learning.n_atoms * key.size)
         return total.reshape(learning.n_atoms, key.size)
