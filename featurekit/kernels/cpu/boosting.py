@@ -74,10 +74,10 @@ def evaluate(op, a, b, out):
             out[i] = 1.0 / (1.0 + math.exp(-a[i]))
     elif op == FLOOR:
         for i in range(n):
-            out[i] = math.floor(a[i]) if a[i] - a[i] == 0.0 else np.nan
+            out[i] = np.floor(a[i]) if a[i] - a[i] == 0.0 else np.nan
     elif op == FRACTION:
         for i in range(n):
-            out[i] = a[i] - math.floor(a[i]) if a[i] - a[i] == 0.0 else np.nan
+            out[i] = a[i] - np.floor(a[i]) if a[i] - a[i] == 0.0 else np.nan
 
 
 @njit(cache=True, nogil=True)

@@ -1,0 +1,296 @@
+"""Every kernel once more, in numpy and plain loops: slow, obvious, the oracle.
+
+Signatures are those of `featurekit.kernels.cpu.boosting` and
+`featurekit.kernels.cpu.groups`, which say what the arguments are. Nothing here is
+meant to be fast; it is what the compiled kernels are checked against.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+N_CELLS = 512
+HALF = N_CELLS // 2
+CELLS_PER_DOUBLING = 32
+
+
+def _log(a):
+    return math.log(abs(a)) if a != 0 else math.nan
+
+
+def _sigmoid(a):
+    try:
+        return 1 / (1 + math.exp(-a))
+    except OverflowError:  # a is far below zero
+        return 0.0
+
+
+def _floor(a):
+    return float(math.floor(a)) if math.isfinite(a) else math.nan
+
+
+def _lesser(a, b):
+    return math.nan if math.isnan(a) or math.isnan(b) else min(a, b)
+
+
+def _greater(a, b):
+    return math.nan if math.isnan(a) or math.isnan(b) else max(a, b)
+
+
+OPERATIONS = {
+    0: lambda a, b: a,
+    1: lambda a, b: a + b,
+    2: lambda a, b: a - b,
+    3: lambda a, b: a * b,
+    4: lambda a, b: a / b if b != 0 else math.nan,
+    5: _lesser,
+    6: _greater,
+    7: lambda a, b: abs(a),
+    8: lambda a, b: _log(a),
+    9: lambda a, b: math.sqrt(abs(a)),
+    10: lambda a, b: a * a,
+    11: lambda a, b: _sigmoid(a),
+    12: lambda a, b: _floor(a),
+    13: lambda a, b: a - _floor(a),
+}
+
+
+def evaluate(op, a, b, out):
+    """Fill ``out`` with ``op(a, b)``; out of an operator's domain is NaN."""
+    for i in range(len(out)):
+        out[i] = OPERATIONS[op](float(a[i]), float(b[i]))
+
+
+def grid(sample):
+    """Centre and inverse scale of the cells, from a sample of a candidate's values."""
+    s = np.sort(sample[np.isfinite(sample)])
+    if len(s) == 0:
+        return 0.0, 1.0
+
+    def quantile(percent):
+        return s[percent * (len(s) - 1) // 100]
+
+    centre = quantile(50)
+    middle_half = quantile(75) - quantile(25)
+    nearly_all = quantile(98) - quantile(2)
+    scale = max(middle_half / 2, nearly_all / 16)
+    if scale == 0:
+        scale = (s[-1] - s[0]) / 16
+    if scale == 0:
+        scale = max(abs(centre) / 1000, 1e-30)
+    return centre, 1 / scale
+
+
+def grids(op, left, right, columns, rows, centre, inverse):
+    """The grid of each candidate, from the sample of its rows ``rows``."""
+    for c in range(len(op)):
+        values = np.empty(len(rows))
+        evaluate(op[c], columns[left[c], rows], columns[right[c], rows], values)
+        centre[c], inverse[c] = grid(values)
+
+
+def cell(value, centre, inverse):
+    """Cell of one value: 32 equal steps for each doubling of 1 + |x - c| / s."""
+    if math.isnan(value):
+        return N_CELLS
+    w = np.float32(1 + min(abs((value - centre) * inverse), 1e9))
+    fraction, exponent = math.frexp(float(w))  # w = fraction * 2**exponent, [0.5, 1)
+    step = (exponent - 1) * CELLS_PER_DOUBLING
+    step += math.floor((2 * fraction - 1) * CELLS_PER_DOUBLING)
+    step = min(step, HALF - 1)
+    return HALF + step if value >= centre else HALF - 1 - step
+
+
+def accumulate(op, left, right, columns, sums, starts, centre, inverse, out):
+    """Add a block of rows to the sums per candidate, atom and cell."""
+    for c in range(len(op)):
+        values = np.empty(columns.shape[1])
+        evaluate(op[c], columns[left[c]], columns[right[c]], values)
+        for atom in range(len(starts) - 1):
+            for i in range(starts[atom], starts[atom + 1]):
+                out[c, atom, cell(values[i], centre[c], inverse[c])] += sums[i]
+
+
+def merge_cells(table, scale, n_bins, out):
+    """Merge cells to bins of about equal count; returns how many.
+
+    A bin is closed when it has reached its share of the rows not yet in closed bins,
+    or when the next cell would take it past one and a half times that.
+    """
+    counts = table[:, :N_CELLS, 0].sum(axis=0)
+    bins = []
+    for j in np.flatnonzero(counts):
+        if bins:
+            closed = counts[[i for b in bins[:-1] for i in b]].sum()
+            share = (counts.sum() - closed) / (n_bins - len(bins) + 1)
+            held = counts[bins[-1]].sum()
+            full = held >= share or held + counts[j] > 1.5 * share
+            if not full or len(bins) == n_bins:
+                bins[-1].append(j)
+                continue
+        bins.append([j])
+    out[:] = 0
+    for b, cells in enumerate(bins):
+        out[:, b] = table[:, cells].sum(axis=1) * scale
+    out[:, len(bins)] = table[:, N_CELLS] * scale
+    return len(bins)
+
+
+@dataclass
+class _Leaf:
+    """Adjoining bins ``lo:hi``, and whether missing values (the last bin) belong."""
+
+    lo: int
+    hi: int
+    missing: bool
+
+    def bins(self, last):
+        return [*range(self.lo, self.hi), *([last] if self.missing else [])]
+
+
+def _total(part, leaf):
+    return math.fsum(part[leaf.bins(len(part) - 1)])
+
+
+def _cuts(leaf, any_missing):
+    """All ways to cut a leaf in two; missing values go right where there are none."""
+    sides = (False, True) if leaf.missing and any_missing else (False,)
+    for missing_left in sides:
+        for cut in range(leaf.lo + 1, leaf.hi + 1):
+            left = _Leaf(leaf.lo, cut, leaf.missing and missing_left)
+            right = _Leaf(cut, leaf.hi, leaf.missing and not missing_left)
+            yield left, right
+
+
+def _best_cut(leaf, n, g, h, min_rows, ridge):
+    """Gain and halves of the cut that takes most off the loss, (0, None) if none."""
+
+    def strength(part):
+        return _total(g, part) ** 2 / (_total(h, part) + ridge)
+
+    best = 0.0, None
+    for halves in _cuts(leaf, n[-1] > 0):
+        if any(_total(n, half) < min_rows for half in halves):
+            continue
+        gain = sum(strength(half) for half in halves) - strength(leaf)
+        if gain > best[0]:
+            best = gain, halves
+    return best
+
+
+def _tree(n, g, h, leaves, min_rows, ridge):
+    """Leaves of a tree grown best-first; a single one where no cut helps."""
+    root = _Leaf(0, len(n) - 1, True)
+    grown = [(root, *_best_cut(root, n, g, h, min_rows, ridge))]
+    while len(grown) < leaves:
+        at = max(range(len(grown)), key=lambda i: grown[i][1])
+        _, gain, halves = grown[at]
+        if gain <= 1e-12:
+            break
+        left, right = ((p, *_best_cut(p, n, g, h, min_rows, ridge)) for p in halves)
+        grown[at] = left
+        grown.append(right)
+    return [leaf for leaf, _, _ in grown]
+
+
+def _boost_fold(
+    fit, held, K, squared, rounds, leaves, rate, patience, min_rows, ridge
+):
+    """Loss taken off the sums ``held`` by boosting on the sums ``fit``, (bins, s)."""
+    n = fit[:, 0]
+    f = np.zeros((K, len(fit)))
+    drops = [0.0]
+    for _ in range(rounds):
+        grown = False
+        for k in range(K):
+            h = n if squared else fit[:, 1 + K + k]
+            g = fit[:, 1 + k] + h * f[k]
+            tree = _tree(n, g, h, leaves, min_rows, ridge)
+            if len(tree) == 1:
+                continue
+            grown = True
+            for leaf in tree:
+                below = _total(h, leaf) + ridge
+                if below > 0:
+                    f[k, leaf.bins(len(fit) - 1)] -= rate * _total(g, leaf) / below
+        hessian = held[:, :1] if squared else held[:, 1 + K :]
+        change = held[:, 1 : 1 + K].T * f + hessian.T * f**2 / 2
+        drops.append(-math.fsum(change.ravel()))
+        waited = len(drops) - 1 - int(np.argmax(drops))
+        if waited >= patience or not grown:
+            break
+    best = max(drops)
+    return best if best > 0 else drops[-1]
+
+
+def boost(
+    table, scale, train, test, K, squared, n_bins,
+    rounds, leaves, rate, patience, min_rows, ridge, out,
+):  # fmt: skip
+    """Cross-fitted loss drop of each candidate on each fold."""
+    for c in range(len(table)):
+        merged = np.empty((table.shape[1], n_bins + 1, table.shape[3]))
+        n = merge_cells(table[c], scale, n_bins, merged)
+        for fold in range(len(train)):
+            fit = merged[train[fold], : n + 1].sum(axis=0)
+            held = merged[test[fold], : n + 1].sum(axis=0)
+            out[c, fold] = _boost_fold(
+                fit, held, K, squared, rounds, leaves, rate, patience, min_rows, ridge
+            )
+
+
+def sum_by_key(values, atom, codes, size, out):
+    """Add row ``values[i]`` (s,) to ``out[atom[i] * size + codes[i]]``, in place."""
+    for row, a, c in zip(values, atom, codes, strict=True):
+        out[a * size + c] += row
+
+
+def group_moments(x, codes, atom, n_atoms, size, shift):
+    """Count, sum and sum of squares of x - shift, extremes of x, per (atom, key)."""
+    out = np.zeros((5, n_atoms, size))
+    for a in range(n_atoms):
+        for c in range(size):
+            part = x[(atom == a) & (codes == c) & ~np.isnan(x)]
+            moved = part - shift
+            out[:3, a, c] = len(part), moved.sum(), (moved**2).sum()
+            out[3, a, c] = part.min(initial=np.inf)
+            out[4, a, c] = part.max(initial=-np.inf)
+    return out
+
+
+def group_medians(order, x, codes, atom, train, size):
+    """Median of x per key over each set of atoms, (F, size)."""
+    out = np.full((len(train), size), np.nan)
+    for f, atoms in enumerate(train):
+        for c in range(size):
+            part = [x[i] for i in order if codes[i] == c and atoms[atom[i]]]
+            if part:
+                out[f, c] = np.median(part)
+    return out
+
+
+def _rank_among(value, peers):
+    """Average rank of ``value`` put among ``peers``, as a share of them all."""
+    if len(peers) == 0:
+        return np.nan
+    less, equal = np.sum(peers < value), np.sum(peers == value)
+    return (less + equal / 2 + 1) / (len(peers) + 1)
+
+
+def group_ranks(order, x, codes, atom, train, fold, size, out):
+    """Percentile rank of each row among its key's rows of the fold's training atoms."""
+    out[:] = np.nan
+    for i in order:
+        if fold[i] >= 0:
+            seen = order[(codes[order] == codes[i]) & train[fold[i]][atom[order]]]
+            out[i] = _rank_among(x[i], x[seen])
+
+
+def ranks_in_groups(x, codes, values, starts, out):
+    """Percentile rank of each row put among the sorted ``values`` of its key."""
+    for i, (value, c) in enumerate(zip(x, codes, strict=True)):
+        peers = values[starts[c] : starts[c + 1]]
+        out[i] = np.nan if np.isnan(value) else _rank_among(value, peers)
