@@ -175,6 +175,7 @@ def _tokens(text: str) -> list[Token]:
     while at < end:
         found = _TOKEN.match(text, at)
         if found is None:
+            at = len(text) - len(text[at:].lstrip())
             raise _syntax(text, ("?", text[at], at))
         kind = str(found.lastgroup)
         value = found[kind]

@@ -196,9 +196,7 @@ def _tree(n, g, h, leaves, min_rows, ridge):
     return [leaf for leaf, _, _ in grown]
 
 
-def _boost_fold(
-    fit, held, K, squared, rounds, leaves, rate, patience, min_rows, ridge
-):
+def _boost_fold(fit, held, K, squared, rounds, leaves, rate, patience, min_rows, ridge):
     """Loss taken off the sums ``held`` by boosting on the sums ``fit``, (bins, s)."""
     n = fit[:, 0]
     f = np.zeros((K, len(fit)))

@@ -88,7 +88,9 @@ LEARNT += [
 ]
 
 
-@pytest.mark.parametrize("text, expected", CASES + LEARNT, ids=lambda v: str(v)[:30])
+@pytest.mark.parametrize(
+    "text, expected", CASES + LEARNT, ids=[text for text, _ in CASES + LEARNT]
+)
 def test_in_sample(text, expected):
     frame, y, _ = _rows()
     np.testing.assert_allclose(
