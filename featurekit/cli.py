@@ -64,12 +64,12 @@ class Metric(StrEnum):
 
 
 def _check_input(path: Path, suffixes: Sequence[str] = _SUFFIXES) -> None:
-    if suffixes and path.suffix.lower() not in suffixes:
-        raise UserError(f"{path}: only {' and '.join(_kinds(suffixes))} are read")
     if not path.exists():
         raise UserError(f"there is no file {path}")
     if path.is_dir():
         raise UserError(f"{path} is a folder; name a file in it")
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise UserError(f"{path}: only {' and '.join(_kinds(suffixes))} are read")
 
 
 def _check_output(
@@ -78,10 +78,10 @@ def _check_output(
     """Refuse before the work begins what could not be written after it."""
     if path is None:
         return
-    if suffixes and path.suffix.lower() not in suffixes:
-        raise UserError(f"{path}: only {' and '.join(_kinds(suffixes))} are written")
     if path.is_dir():
         raise UserError(f"{path} is a folder; name a file in it")
+    if suffixes and path.suffix.lower() not in suffixes:
+        raise UserError(f"{path}: only {' and '.join(_kinds(suffixes))} are written")
     if not path.parent.is_dir():
         raise UserError(f"there is no folder {path.parent}; make it first")
     if path.resolve() in [other.resolve() for other in inputs]:
@@ -183,10 +183,16 @@ def _show(maker: OpenFE, metric: str | None) -> None:
     if maker.stopped_:
         _say(f"cut short ({maker.stopped_}); what was found until then is kept")
     _say(_scores(maker, metric))
-    if not maker.features_:
+    if maker.features_:
+        _table(maker)
+    elif maker.stopped_:
+        _say("nothing was found by then; allow it more time")
+    elif not maker.n_candidates_:
+        _say("the columns allow no new feature: are they constant, or keys alone?")
+    elif maker.gate_ is not None:
         _say("no new feature is worth keeping: none helps beyond chance")
-        return
-    _table(maker)
+    else:
+        _say("no candidate could be scored on these rows")
 
 
 def _scores(maker: OpenFE, metric: str | None) -> str:
@@ -387,16 +393,15 @@ def apply(
     'generate --save-data' writes those, with out-of-fold values.
     """
     from featurekit import OpenFE
-    from featurekit.expressions import export
 
     _check_input(features, suffixes=())
     _check_input(data)
     _check_output(out, [features, data])
     with _one_line(), _blame(features, "read"):
-        columns = export.read(features).get("schema", {}).get("columns", [])
         maker = OpenFE.from_json(features)
     maker.set_params(extra_columns="ignore")
-    text = [spec["name"] for spec in columns if spec["dtype"] == "string"]
+    # a few rows of a CSV file may look like numbers where fit saw text
+    text = [spec.name for spec in maker._schema if spec.dtype == "string"]
     frame = _read(data, text)
     taken = [node.name for node in maker.features_ if node.name in frame.columns]
     if taken:

@@ -25,7 +25,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featurekit.expressions.tree import Call, Expression
+from featurekit.expressions.tree import INFIX, Call, Expression
 from featurekit.kernels.registry import kernel
 
 Floats = NDArray[np.float64]
@@ -252,10 +252,10 @@ class Pairing(Operator):
     output: str = "key"
 
     def apply(self, args: tuple[Any, ...]) -> tuple[Ints, Bools]:
-        """A number per pair, and where it is missing or unseen."""
+        """A number per pair, and where it is missing."""
         a, b = args
         ids = a.codes.astype(np.int64) * b.size + b.codes
-        return ids, (a.codes >= a.missing) | (b.codes >= b.missing)
+        return ids, (a.codes == a.missing) | (b.codes == b.missing)
 
 
 @dataclass(frozen=True)
@@ -294,8 +294,10 @@ def _moments(args: tuple[Any, ...], learning: Learning, train: Bools) -> list[Fl
 def _fresh_moments(
     x: Floats, key: Key, learning: Learning, train: Bools
 ) -> list[Floats]:
-    known = x[~np.isnan(x)]
-    shift = float(known.mean()) if len(known) else 0.0
+    # squares are summed about each key's own mean, or far keys cost the digits
+    seen = ~np.isnan(x)
+    rows = np.bincount(key.codes[seen], minlength=key.size)
+    shift = np.bincount(key.codes[seen], x[seen], key.size) / np.maximum(rows, 1)
     parts = kernel("group_moments")(
         x, key.codes, learning.atom, learning.n_atoms, key.size, shift
     )
@@ -308,8 +310,10 @@ def _fresh_moments(
     with np.errstate(all="ignore"):
         mean = s / n
         variance = np.maximum(q - s * mean, 0.0) / (n - 1)
-    variance[n < 2] = np.nan
     mean += shift
+    same = low == high
+    mean[same], variance[same] = low[same], 0.0
+    variance[n < 2] = np.nan
     # a mean of zero comes out as rounding noise, by which nothing may be divided
     mean[np.abs(mean) <= 1e-12 * np.maximum(np.abs(low), np.abs(high))] = 0.0
     for table in (mean, variance, low, high):
@@ -522,7 +526,7 @@ def register_operator(operator: Operator) -> Operator:
     """
     if operator.name in OPERATORS:
         raise ValueError(f"there is an operator {operator.name!r} already")
-    if not (operator.name.isidentifier() or operator.name in "+-*/"):
+    if not (operator.name.isidentifier() or operator.name in INFIX):
         raise ValueError(
             f"operator name {operator.name!r} must be a plain word, such as 'hypot'"
         )

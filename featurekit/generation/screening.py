@@ -205,7 +205,7 @@ class Screener:
             op = operator(node.op)
             if node.op == "Combine":
                 out[i] = self._category(self._argument(node, "key"))
-            elif not _is_table(op):
+            elif not _is_table(op) or _sees_target(node):
                 rows.append(i)
             else:
                 assert isinstance(op, KeyTable)
@@ -322,8 +322,15 @@ class Screener:
 
 
 def _without_fold(folds: Folds, f: int) -> NDArray[np.bool_]:
-    """What each fold learns from without fold ``f``; last, what ``f`` does."""
-    return np.vstack([folds.train & folds.train[f], folds.train[f]])
+    """What each fold learns from without fold ``f``, what ``f`` does, and nothing."""
+    nothing = np.zeros_like(folds.train[f])
+    return np.vstack([folds.train & folds.train[f], folds.train[f], nothing])
+
+
+def _sees_target(node: Call) -> bool:
+    """Whether an argument is a target statistic: then only nesting hides the fold."""
+    parts = (part for arg in node.args for part in arg.walk())
+    return any(isinstance(p, Call) and operator(p.op).needs_target for p in parts)
 
 
 def _is_table(op: Operator) -> bool:

@@ -252,7 +252,7 @@ def group_moments(x, codes, atom, n_atoms, size, shift):
     for a in range(n_atoms):
         for c in range(size):
             part = x[(atom == a) & (codes == c) & ~np.isnan(x)]
-            moved = part - shift
+            moved = part - shift[c]
             out[:3, a, c] = len(part), moved.sum(), (moved**2).sum()
             out[3, a, c] = part.min(initial=np.inf)
             out[4, a, c] = part.max(initial=-np.inf)

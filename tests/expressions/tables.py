@@ -19,7 +19,7 @@ def make_frame(n=200, seed=0):
     """Numbers x, z, o (o has few values, so it may be a key), keys c, d, a time t."""
     rng = np.random.default_rng(seed)
     x = np.where(rng.random(n) < 0.1, 0.0, rng.normal(size=n))
-    z = np.round(3 * rng.normal(size=n)) / 2
+    z = np.round(3 * rng.normal(size=n)) / 2 + 0.0  # no negative zeros
     days = pd.to_timedelta(rng.integers(-20_000, 20_000, n), unit="D")
     seconds = pd.to_timedelta(rng.integers(0, 86_400, n), unit="s")
     frame = pd.DataFrame(

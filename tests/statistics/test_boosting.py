@@ -273,7 +273,7 @@ def test_drop_of_log_loss_is_close_to_what_the_loss_loses():
         assert drops[f] == pytest.approx(lost[test].sum(), rel=0.02)
 
 
-# ---------------------------------------------------------------------------- sums
+# --- sums
 
 
 @pytest.mark.parametrize("size", [1e-200, 1e-3, 1.0, 1e12, 1e200])
@@ -345,7 +345,7 @@ def test_feature_of_a_key_scores_the_same_by_rows_and_by_key():
     np.testing.assert_array_equal(by_rows, by_key)
 
 
-# --------------------------------------------------------------------------- score
+# --- score
 
 
 def test_score_is_a_mean_over_rows_with_an_error_over_folds():

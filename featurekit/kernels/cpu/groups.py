@@ -27,6 +27,8 @@ def group_moments(x, codes, atom, n_atoms, size, shift):
     codes : integer array (n,)
         Keys 0..size-1.
     atom : int64 array (n,)
+    shift : float64 array (size,)
+        Per key; near its values, so that the sum of squares keeps its digits.
 
     Returns
     -------
@@ -40,7 +42,7 @@ def group_moments(x, codes, atom, n_atoms, size, shift):
         if v == v:
             a = atom[i]
             c = codes[i]
-            d = v - shift
+            d = v - shift[c]
             out[0, a, c] += 1.0
             out[1, a, c] += d
             out[2, a, c] += d * d
