@@ -48,7 +48,6 @@ def test_numbering():
     assert [int(path.stem[:2]) for path in EXAMPLES] == list(range(1, 7))
 
 
-@pytest.mark.xfail(strict=True, reason="one split leaves no training rows to score on")
 def test_options_of_openfe_keep_ten_features(tmp_path):
     done = run(ROOT / "examples" / "04_coming_from_openfe.py", tmp_path)
     assert "options of openfe: 10 features" in done.stdout

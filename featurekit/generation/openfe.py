@@ -450,8 +450,17 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         target = start.target
         raw = base.early
         if not self.feature_boosting:
+            # a constant needs no fold: rows that none tests can be learnt from too
             constant = target.loss.baseline(target.y, start.weight)
-            raw = np.where(np.isnan(raw), np.nan, constant)
+            raw = np.tile(constant, (len(target.y), 1))
+        known = np.bincount(start.folds.atom[~np.isnan(raw[:, 0])]) > 0
+        known = np.pad(known, (0, start.folds.n_atoms - len(known)))
+        if not (start.folds.train & known).any():
+            raise ValueError(
+                "With feature_boosting=True candidates are scored on out-of-fold "
+                "predictions, but cv gives none to the rows that it learns from. Use "
+                "at least two folds, or feature_boosting=False for a single split."
+            )
         return Problem(
             start.table, target.y, target.classes, start.weight, target.loss,
             start.folds, raw,

@@ -342,7 +342,8 @@ def _rescore(
     known = ~np.isnan(problem.raw[:, 0])
     y, raw, atom = problem.y[known], problem.raw[known], folds.atom[known]
     weight = np.empty(0) if problem.weight is None else problem.weight[known]
-    n_test = np.bincount(folds.fold_of_atom[atom], minlength=folds.n_folds)
+    fold = folds.fold_of_atom[atom]
+    n_test = np.bincount(fold[fold >= 0], minlength=folds.n_folds)
     out = np.zeros((len(finalists), folds.n_folds))
     rows = np.linspace(0, len(y) - 1, min(len(y), TWIN_ROWS)).astype(np.int64)
     ranks = np.zeros((len(finalists), len(rows)))

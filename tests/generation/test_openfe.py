@@ -283,3 +283,14 @@ def test_bad_input_in_transform(mixed):
         pd.testing.assert_series_equal(a[feature.name], b[feature.name])
     unseen = X.assign(city="elsewhere")
     assert maker.transform(unseen).shape == b.shape
+
+
+def test_one_split_scores_alone_or_says_why_not(mixed):
+    X, y = mixed
+    rows = np.arange(len(y))
+    split = [(rows[: len(y) // 2], rows[len(y) // 2 :])]
+    maker = small(n_features=3, feature_boosting=False, cv=split).fit(X, y)
+    assert len(maker.features_) == 3
+    assert (maker.report_["score"] > 0).any()
+    with pytest.raises(ValueError, match="feature_boosting=False"):
+        small(n_features=3, cv=split).fit(X, y)
