@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -170,8 +171,9 @@ def make_folds(
 ) -> Folds:
     """Folds from a number or any splitter.
 
-    A number means shuffled folds, stratified for classes where each class has enough
-    rows; fewer folds are made of a table with fewer rows than that.
+    A number means shuffled folds, stratified for classes; fewer folds are made of a
+    table with fewer rows than that. Of two classes each fold gets both, if need be by
+    fewer folds; of more classes the rare ones may be missing in some folds.
     """
     n = len(target.y)
     y = None if target.task == "regression" else target.y
@@ -179,10 +181,12 @@ def make_folds(
         splitter = _splitter(int(cv), target, groups, seed)
     else:
         splitter = check_cv(5 if cv is None else cv, y, classifier=y is not None)
-    splits = [
-        (np.asarray(train, np.int64), np.asarray(test, np.int64))
-        for train, test in splitter.split(np.zeros((n, 1)), target.y, groups)
-    ]
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "The least populated class", UserWarning)
+        splits = [
+            (np.asarray(train, np.int64), np.asarray(test, np.int64))
+            for train, test in splitter.split(np.zeros((n, 1)), target.y, groups)
+        ]
     return Folds.from_splits(splits, n)
 
 
@@ -199,7 +203,8 @@ def _splitter(k: int, target: Target, groups: Any, seed: int | None) -> Any:
         return GroupKFold(min(k, n_groups), shuffle=True, random_state=seed)
     k = min(k, n)
     if target.task != "regression":
-        rarest = int(np.bincount(target.y.astype(np.int64)).min())
-        if rarest >= 2:
-            return StratifiedKFold(min(k, rarest), shuffle=True, random_state=seed)
+        sizes = np.bincount(target.y.astype(np.int64))
+        k_possible = int(sizes.min() if target.task == "binary" else sizes.max())
+        if k_possible >= 2:
+            return StratifiedKFold(min(k, k_possible), shuffle=True, random_state=seed)
     return KFold(k, shuffle=True, random_state=seed)

@@ -97,8 +97,15 @@ class MultiLogLoss:
 
     @property
     def params(self) -> dict[str, Any]:
-        """LightGBM's parameters."""
-        return {"objective": "multiclass", "num_class": self.n_outputs}
+        """LightGBM's parameters.
+
+        Without a penalty the leaves of a class of a few rows grow without bound.
+        """
+        return {
+            "objective": "multiclass",
+            "num_class": self.n_outputs,
+            "lambda_l2": 1.0,
+        }
 
     def baseline(self, y: Floats, weight: Floats | None = None) -> Floats:
         """Log of the class shares, shape (K,)."""
