@@ -20,6 +20,7 @@ def main() -> None:
     request = exchange.request
     generator = OpenFE(
         n_features=request.get("n_features", "auto"),
+        task=request["task"],
         random_state=request.get("random_state", 0),
         n_jobs=1,
     ).set_output(transform="pandas")

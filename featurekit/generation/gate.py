@@ -2,7 +2,8 @@
 
 For every fold the whole search is run again on the fold's training rows, and models
 with the best k features are compared on rows that had no part in finding them. The
-smallest k within one standard error of the best is kept.
+smallest k within one standard error of the best is kept, and none where the best is
+not `SURE` standard errors above none.
 """
 
 from __future__ import annotations
@@ -30,6 +31,9 @@ from featurekit.statistics.folds import Folds
 Floats = NDArray[np.float64]
 
 SIZES = (5, 10, 20, 50)
+SURE = 2.0
+"""With one standard error the best of several sizes beats none in one search of seven
+where the target is noise; useful features are three to ten above."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,11 @@ def judge(
     search: Callable[[Problem], Ranking],
     budget: Budget,
     sizes: Sequence[int] = SIZES,
+    step: Callable[[], None] = lambda: None,
 ) -> Verdict | None:
-    """Compare numbers of features by nested cross-validation.
+    """Compare numbers of features by nested cross-validation, the smallest first.
+
+    More are tried as long as more were better, and the two smallest always.
 
     Parameters
     ----------
@@ -73,13 +80,15 @@ def judge(
         Out-of-fold raw scores of ``model`` without new features.
     search : callable
         The search, to be run on the training part of each fold.
+    step : callable
+        Called once for each size.
 
     Returns
     -------
     Verdict or None
         None where fewer than two folds could be judged.
     """
-    gains: list[Floats] = []
+    trials: list[_Trial] = []
     for f in range(problem.folds.n_folds):
         inner, rows = problem.folds.within(f)
         if inner.n_folds < 2:
@@ -91,52 +100,80 @@ def judge(
         if budget.stopped():
             break
         test = problem.folds.test_rows(f)
-        gains.append(
-            _compare(problem, part, ranking, test, base[test], model, metric, sizes)
-        )
-    if len(gains) < 2:
+        trials.append(_Trial.of(problem, part, ranking, test, model, max(sizes)))
+    if len(trials) < 2:
         return None
-    return _decide((0, *sizes), gains, metric)
+    before = [_errors(problem, t.y_test, base[t.test], metric) for t in trials]
+    gains = [[np.zeros_like(errors) for errors in before]]
+    found = max(trial.n_new for trial in trials)
+    for i, size in enumerate(sizes):
+        if budget.stopped() or (0, *sizes)[i] >= found:
+            break
+        if i > 1 and _mean(gains[i]) <= max(map(_mean, gains[:i])):
+            break
+        scores = [trial.raw(model, size) for trial in trials]
+        gains.append(
+            [
+                errors - _errors(problem, trial.y_test, raw, metric)
+                for trial, raw, errors in zip(trials, scores, before, strict=True)
+            ]
+        )
+        step()
+    if len(gains) < 2 and found:
+        return None
+    tried = (0, *sizes[: len(gains) - 1])
+    return _decide(tried, [np.array(fold) for fold in zip(*gains, strict=True)])
 
 
-def _compare(
-    problem: Problem,
-    part: Problem,
-    ranking: Ranking,
-    test: NDArray[np.int64],
-    base_raw: Floats,
-    model: Model,
-    metric: str,
-    sizes: Sequence[int],
-) -> Floats:
-    """Loss without new features less loss with the best k, (sizes, test rows).
+def _mean(gain: list[Floats]) -> float:
+    return float(np.concatenate(gain).mean())
 
-    For a metric that is no sum over rows (AUC) it has one column.
+
+@dataclass(frozen=True)
+class _Trial:
+    """One fold: what was found on its training rows, and its test rows.
+
+    The new columns stand behind the old ones, the most useful first. Of the training
+    rows no more are kept than a model is trained on.
     """
-    test_table = problem.table.take(test)
-    y = problem.y[test]
-    base = _errors(problem, y, base_raw, metric)
-    out = np.zeros((1 + len(sizes), len(base)))
-    if not ranking.order:
-        return out
-    most = min(max(sizes), len(ranking.order))
-    old = out_of_fold_values(part, ranking.order[:most])
-    new = fitted_values(part, ranking.order[:most], test_table)
-    X, categorical = base_matrix(part.table)
-    X_test, _ = base_matrix(test_table)
-    before = -1
-    for i, k in enumerate(sizes, start=1):
-        k = min(k, most)
-        if k == before:
-            out[i] = out[i - 1]
-            continue
-        before = k
-        raw = model.fit_raw(
-            np.hstack([X, old[:, :k]]), part.y, part.weight, categorical,
-            np.hstack([X_test, new[:, :k]]),
+
+    X: Floats
+    y: Floats
+    weight: Floats | None
+    categorical: list[int]
+    X_test: Floats
+    y_test: Floats
+    test: NDArray[np.int64]
+    n_new: int
+
+    @classmethod
+    def of(
+        cls,
+        problem: Problem,
+        part: Problem,
+        ranking: Ranking,
+        test: NDArray[np.int64],
+        model: Model,
+        most: int,
+    ) -> _Trial:
+        table = problem.table.take(test)
+        X, categorical = base_matrix(part.table)
+        X_test, _ = base_matrix(table)
+        if best := ranking.order[:most]:
+            X = np.hstack([X, out_of_fold_values(part, best)])
+            X_test = np.hstack([X_test, fitted_values(part, best, table)])
+        rows = model.sample(np.arange(len(part.y)))
+        return cls(
+            X[rows], part.y[rows], None if part.weight is None else part.weight[rows],
+            categorical, X_test, problem.y[test], test, len(best),
         )  # fmt: skip
-        out[i] = base - _errors(problem, y, raw, metric)
-    return out
+
+    def raw(self, model: Model, size: int) -> Floats:
+        """Raw scores of the test rows by a model with the best ``size`` features."""
+        k = self.X.shape[1] - self.n_new + min(size, self.n_new)
+        return model.fit_raw(
+            self.X[:, :k], self.y, self.weight, self.categorical, self.X_test[:, :k]
+        )
 
 
 def _errors(problem: Problem, y: Floats, raw: Floats, metric: str) -> Floats:
@@ -165,8 +202,8 @@ def fitted_values(
     return np.column_stack(columns)
 
 
-def _decide(sizes: tuple[int, ...], gains: list[Floats], metric: str) -> Verdict:
-    """The smallest size within one standard error of the best.
+def _decide(sizes: tuple[int, ...], gains: list[Floats]) -> Verdict:
+    """The smallest size within one standard error of the best, or none: see above.
 
     The error is the greater of that over rows and that over folds: rows miss what the
     fit contributes, folds are few.
@@ -179,4 +216,5 @@ def _decide(sizes: tuple[int, ...], gains: list[Floats], metric: str) -> Verdict
     error = np.maximum(over_folds, over_rows)
     best = int(mean.argmax())
     enough = mean >= mean[best] - error[best]
+    enough[0] = mean[best] <= SURE * error[best]
     return Verdict(sizes, mean, error, sizes[int(enough.argmax())], len(gains))

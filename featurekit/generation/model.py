@@ -125,19 +125,27 @@ class BoostedModel:
         )  # fmt: skip
         return data.construct()
 
+    def sample(self, rows: Ints) -> Ints:
+        """Those of ``rows`` that a model is trained on."""
+        return at_most(rows, MAX_ROWS, self.seed)
+
     def train(
         self, data: Any, rows: Ints, valid: Ints | None = None, wait: int = 20
     ) -> Any:
         """Booster trained on ``rows``, stopped early on ``valid`` where given."""
         import lightgbm
 
-        part = data.subset(at_most(rows, MAX_ROWS, self.seed))
+        part = data.subset(self.sample(rows))
         options: dict[str, Any] = {}
         if valid is not None:
-            options["valid_sets"] = [data.subset(at_most(valid, MAX_ROWS, self.seed))]
+            options["valid_sets"] = [data.subset(self.sample(valid))]
             options["callbacks"] = [lightgbm.early_stopping(wait, verbose=False)]
         return lightgbm.train(
-            self.settings(len(rows)), part, num_boost_round=self.rounds, **options
+            self.settings(len(rows)),
+            part,
+            num_boost_round=self.rounds,
+            keep_training_booster=True,  # else it is written out and read in again
+            **options,
         )
 
     def raw(self, booster: Any, X: Floats, rounds: int | None = None) -> Floats:
@@ -208,6 +216,10 @@ class EstimatorModel:
     estimator: Any
     loss: Loss
     n_classes: int = 0
+
+    def sample(self, rows: Ints) -> Ints:
+        """Those of ``rows`` that a model is trained on: all."""
+        return rows
 
     def fit_raw(
         self,

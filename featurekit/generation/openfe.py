@@ -48,7 +48,7 @@ from featurekit.expressions.grammar import (
 from featurekit.expressions.operators import Key
 from featurekit.expressions.tree import Expression, parse
 from featurekit.generation import report
-from featurekit.generation.gate import Verdict, judge
+from featurekit.generation.gate import SIZES, Verdict, judge
 from featurekit.generation.model import (
     EARLY_ROUNDS,
     BoostedModel,
@@ -59,6 +59,7 @@ from featurekit.generation.model import (
 )
 from featurekit.generation.search import (
     N_STEPS,
+    N_SURVIVORS,
     Problem,
     Ranking,
     Settings,
@@ -102,7 +103,8 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     ----------
     n_features : int or "auto", default="auto"
         New features to add. "auto" decides among 0, 5, 10, 20 and 50 by nested
-        cross-validation and the one-standard-error rule.
+        cross-validation: the fewest within one standard error of the best, and none
+        unless the best is two standard errors above none.
     order : int, default=1
         Operators on top of each other: with 2, features are also made of the best
         features of order 1.
@@ -351,6 +353,7 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             self.importance,
             start.n_threads,
             start.seed,
+            self._n_survivors(),
         )
         nodes = [c.expression for c in start.candidates if c.reason is None]
         auto = self.n_features == "auto"
@@ -367,14 +370,18 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 ranking = find(problem, step)
             verdict = None
             if auto:
-                n_steps *= problem.folds.n_folds
+                n_steps = n_steps * problem.folds.n_folds + len(SIZES)
                 with progress.phase("judge how many to keep", n_steps) as step:
                     verdict = judge(
                         problem, base.raw, model, start.target.metric,
-                        partial(find, step=step), budget,
+                        partial(find, step=step), budget, step=step,
                     )  # fmt: skip
         self._keep(start, problem, base, ranking, verdict, budget)
         return start
+
+    def _n_survivors(self) -> int:
+        most = max(SIZES) if self.n_features == "auto" else int(self.n_features)
+        return max(N_SURVIVORS, most)
 
     def _begin(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> _Start:
         if self.device == "cuda":
@@ -433,7 +440,7 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 start.seed,
                 start.n_threads,
                 BASE_ROUNDS if auto else EARLY_ROUNDS,
-                () if auto else (("max_bin", 63),),
+                (("max_bin", 63),),
             )
         else:
             model = EstimatorModel(self.estimator, target.loss, len(target.labels))
@@ -598,11 +605,13 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         start = clone(self)._begin(X, y, None, None)
         return report.estimate(
             start.table, start.target, start.folds, start.candidates,
-            self.n_features == "auto", self.order,
+            self.n_features == "auto", self.order, self._n_survivors(),
         )  # fmt: skip
 
     def _check_memory(self, start: _Start) -> None:
-        needed = report.bytes_needed(len(start.table), len(start.table.names))
+        needed = report.bytes_needed(
+            len(start.table), len(start.table.names), self._n_survivors()
+        )
         if self.memory_limit is not None and needed > self.memory_limit:
             raise MemoryError(
                 f"fit needs about {needed / 2**20:,.0f} MiB on top of the data, above "

@@ -22,7 +22,7 @@ from featurekit.expressions.grammar import Candidate
 from featurekit.expressions.tree import Call, Column, Expression, Literal
 from featurekit.generation.model import MAX_ROWS, BoostedModel, base_matrix
 from featurekit.generation.screening import Screener
-from featurekit.generation.search import N_SURVIVORS, TWIN_ROWS, Ranking
+from featurekit.generation.search import EXACT_PER_SURVIVOR, TWIN_ROWS, Ranking
 from featurekit.statistics.boosting import Rounds, RowSums
 from featurekit.statistics.folds import Folds
 
@@ -134,7 +134,7 @@ def base_score(target: Target, raw: NDArray[np.float64]) -> float:
     return float(np.sqrt(loss)) if target.metric == "rmse" else loss
 
 
-def bytes_needed(n: int, d: int) -> int:
+def bytes_needed(n: int, d: int, n_survivors: int) -> int:
     """Bytes that a search needs on top of the data, from its largest arrays.
 
     The columns once more in the order of the folds and as LightGBM's matrix, the sums
@@ -143,8 +143,9 @@ def bytes_needed(n: int, d: int) -> int:
     few = min(n, MAX_ROWS)
     columns = 3 * n * d * 8
     sums = n * 6 * 8
-    survivors = 2 * few * (N_SURVIVORS + d) * 8
-    return columns + sums + survivors + 150 * TWIN_ROWS * 8 + (256 << 20)
+    survivors = 2 * few * (n_survivors + d) * 8
+    ranks = 3 * EXACT_PER_SURVIVOR * n_survivors * TWIN_ROWS * 8
+    return columns + sums + survivors + ranks + (256 << 20)
 
 
 def estimate(
@@ -154,6 +155,7 @@ def estimate(
     candidates: Sequence[Candidate],
     gate: bool,
     order: int,
+    n_survivors: int,
 ) -> dict[str, Any]:
     """Candidates, bytes and seconds of a search, from a trial on few rows."""
     nodes = [c.expression for c in candidates if c.reason is None]
@@ -177,7 +179,7 @@ def estimate(
     BoostedModel(loss, rounds=20).fit_raw(X, y, None, categorical, X)
     per_round = (time.perf_counter() - begin) / 20
     growth = n / len(rows)
-    wider = 1 + N_SURVIVORS / max(1, len(data.names))
+    wider = 1 + n_survivors / max(1, len(data.names))
     screen = len(nodes) * per_candidate * max(1.0, 0.5 * growth)
     models = per_round * max(1.0, 0.7 * min(growth, MAX_ROWS / len(rows)))
     base = folds.n_folds * 150 * models
@@ -191,7 +193,7 @@ def estimate(
                 c.expression.op for c in candidates if isinstance(c.expression, Call)
             )
         ),
-        "bytes": bytes_needed(n, len(data.names)),
+        "bytes": bytes_needed(n, len(data.names), n_survivors),
         "seconds": base + order * (one + judged),
     }
 

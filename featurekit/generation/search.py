@@ -42,8 +42,8 @@ from featurekit.statistics.loss import (
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-N_EXACT = 60
 N_SURVIVORS = 30
+EXACT_PER_SURVIVOR = 2
 SAME = 0.995
 TWIN_ROWS = 4000
 CHUNKS = 20
@@ -94,13 +94,17 @@ class Problem:
 
 @dataclass(frozen=True)
 class Settings:
-    """How the search goes about it."""
+    """How the search goes about it.
+
+    Twice as many as ``n_survivors`` are scored exactly; so many enter the second stage.
+    """
 
     n_data_blocks: int = 8
     min_candidate_features: int = 2000
     importance: str = "gain"
     n_threads: int = 1
     seed: int = 0
+    n_survivors: int = N_SURVIVORS
     how: Rounds = field(default_factory=Rounds)
 
 
@@ -202,13 +206,14 @@ def _prune(
             records[node].reason = f"below the best {keep} on 1/{block} of the rows"
         alive = alive[:keep]
         block //= 2
+    n_exact = EXACT_PER_SURVIVOR * settings.n_survivors
     best: list[Expression] = []
     for node in alive:
         record = records[node]
         if record.score == 0.0:
             record.reason = record.reason or "constant"
-        elif len(best) >= N_EXACT:
-            record.reason = f"below the best {N_EXACT}"
+        elif len(best) >= n_exact:
+            record.reason = f"below the best {n_exact}"
         else:
             best.append(node)
     return best
@@ -294,8 +299,8 @@ def _survivors(
     out: list[Expression] = []
     for i in _without_twins(order, finalists, ranks, records):
         record = records[finalists[i]]
-        if len(out) >= N_SURVIVORS:
-            record.reason = f"below the best {N_SURVIVORS}"
+        if len(out) >= settings.n_survivors:
+            record.reason = f"below the best {settings.n_survivors}"
         else:
             record.stage = "survived"
             out.append(finalists[i])

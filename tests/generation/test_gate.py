@@ -1,0 +1,118 @@
+"""How many features the gate keeps, and on which rows it decides."""
+
+import numpy as np
+import pytest
+from sklearn.linear_model import LinearRegression
+from sklearn.model_selection import KFold, TimeSeriesSplit
+
+from featurekit.data.columns import NumericColumn, Table
+from featurekit.execution.budget import Budget
+from featurekit.expressions import parse
+from featurekit.generation.gate import judge
+from featurekit.generation.model import EstimatorModel
+from featurekit.generation.search import Problem, Ranking
+from featurekit.statistics.folds import Folds
+from featurekit.statistics.loss import Squared
+
+USEFUL = [parse(f"x{i} * x{j}") for i in range(3) for j in range(i + 1, 3)]
+USELESS = [parse(f"x{i} * z{j}") for i in range(3) for j in range(3)]
+LINEAR = EstimatorModel(LinearRegression(), Squared())
+
+
+def problem(n_useful, splitter=None, n=400, seed=0):
+    """A sum of the first products and some noise, of which a line knows nothing."""
+    rng = np.random.default_rng(seed)
+    names = ["x0", "x1", "x2", "z0", "z1", "z2"]
+    X = rng.normal(size=(n, 6))
+    table = Table(names, [NumericColumn(X[:, i].copy()) for i in range(6)], n)
+    pairs = [(0, 1), (0, 2), (1, 2)][:n_useful]
+    y = sum((X[:, i] * X[:, j] for i, j in pairs), np.zeros(n))
+    y = y + rng.normal(size=n)
+    folds = Folds.from_splits(list((splitter or KFold(5)).split(X)), n)
+    raw = np.full((n, 1), np.nan)
+    for f in range(folds.n_folds):
+        raw[folds.test_rows(f)] = y[folds.train_rows(f)].mean()
+    return Problem(table, y, None, None, Squared(), folds, raw)
+
+
+def decide(case, order, sizes=(1, 2, 4), budget=None, search=None, **kwargs):
+    ranking = Ranking(list(order), {})
+    return judge(
+        case, case.raw, LINEAR, "rmse", search or (lambda part: ranking),
+        budget or Budget(), sizes, **kwargs,
+    )  # fmt: skip
+
+
+def test_useless_features_are_not_kept():
+    verdict = decide(problem(3), USELESS)
+    assert verdict.n_features == 0
+    assert verdict.sizes[:3] == (0, 1, 2)  # the two smallest are always tried
+
+
+@pytest.mark.parametrize("n_useful, kept", [(1, 1), (2, 2)])
+def test_as_many_as_are_useful(n_useful, kept):
+    verdict = decide(problem(n_useful), USEFUL[:n_useful] + USELESS)
+    assert verdict.n_features == kept
+    assert verdict.n_folds == 5
+    assert verdict.gain[0] == 0 and verdict.gain[kept] > 0.5
+
+
+def test_no_more_is_tried_once_more_is_worse():
+    steps = []
+    sizes = (1, 2, 3, 4, 5)
+    verdict = decide(
+        problem(1), USEFUL[:1] + USELESS, sizes, step=lambda: steps.append(1)
+    )
+    worse = int(verdict.gain.argmax()) + 1
+    assert verdict.sizes == (0, *sizes)[: max(worse, 2) + 1]
+    assert len(steps) == len(verdict.sizes) - 1
+
+
+def test_a_size_beyond_what_was_found_is_not_tried():
+    verdict = decide(problem(2), USEFUL[:2], sizes=(1, 3, 9, 27))
+    assert verdict.sizes == (0, 1, 3)
+
+
+def test_where_nothing_was_found_nothing_is_kept():
+    verdict = decide(problem(1), [])
+    assert verdict.sizes == (0,) and verdict.n_features == 0
+
+
+def test_the_search_sees_no_row_that_it_is_judged_on():
+    case = problem(1)
+    rows_of = {value: row for row, value in enumerate(case.y)}
+    seen = []
+
+    def search(part):
+        seen.append({rows_of[value] for value in part.y})
+        return Ranking(USEFUL[:1], {})
+
+    decide(case, [], search=search)
+    everything = set(range(len(case.y)))
+    hidden = [everything - rows for rows in seen]
+    assert [sorted(rows) for rows in hidden] == [
+        list(case.folds.test_rows(f)) for f in range(5)
+    ]
+
+
+def test_folds_without_a_past_are_left_out():
+    verdict = decide(problem(1, TimeSeriesSplit(5)), USEFUL[:1])
+    assert verdict.n_folds == 3 and verdict.n_features == 1
+
+
+def test_a_stop_before_anything_is_compared():
+    budget = Budget()
+
+    def search(part):
+        budget.stop("enough")
+        return Ranking(USEFUL, {})
+
+    assert decide(problem(1), [], budget=budget, search=search) is None
+
+
+def test_a_stop_after_the_first_size_decides_on_that():
+    budget = Budget()
+    verdict = decide(
+        problem(1), USEFUL[:1] + USELESS, budget=budget, step=lambda: budget.stop("x")
+    )
+    assert verdict.sizes == (0, 1) and verdict.n_features == 1
