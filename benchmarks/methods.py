@@ -55,7 +55,9 @@ RUNNERS = {
     "autogluon": Runner("run_autogluon.py", "peer-ag", {"method": "all"}),
     "autogluon_lgb": Runner("run_autogluon.py", "peer-ag", {"method": "lightgbm"}),
     "featurekit": Runner("run_featurekit.py", None, {"n_features": "auto"}),
-    "featurekit_10": Runner("run_featurekit.py", None, {"n_features": 10}),
+    "featurekit_10": Runner(
+        "run_featurekit.py", None, {"n_features": 10, "again": True}
+    ),
 }
 METHODS = ("base", "noise10", *RUNNERS)
 PEER_METHODS = ("openfe", "autogluon", "autogluon_lgb")

@@ -93,10 +93,11 @@ def main() -> None:
         "both": numeric + categorical if numeric and categorical else [],
     }
 
-    used = [(inputs[kind], chain) for kind, chain in chains(method, task)]
-    used = [(columns, chain) for columns, chain in used if columns]
-    with exchange.measure("fit"):
-        made = [chain.fit_transform(train[columns], y) for columns, chain in used]
+    for part in ("fit", "fit_again"):  # the second has what the first loaded
+        used = [(inputs[kind], chain) for kind, chain in chains(method, task)]
+        used = [(columns, chain) for columns, chain in used if columns]
+        with exchange.measure(part):
+            made = [chain.fit_transform(train[columns], y) for columns, chain in used]
     with exchange.measure("transform"):
         made_test = [chain.transform(test[columns]) for columns, chain in used]
 

@@ -129,8 +129,8 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         Folds of everything that is cross-fitted. A splitter may be ordered in time or
         by groups; each row must be tested at most once.
     n_data_blocks : int, default=8
-        With more than ``min_candidate_features`` candidates, scoring begins on this
-        fraction of the rows and keeps half while it doubles them.
+        With at least twice ``min_candidate_features`` candidates, scoring begins on
+        one row in so many, and keeps half of the candidates while it doubles the rows.
     min_candidate_features : int, default=2000
         Never fewer than this many are kept before all rows are used.
     importance : {"gain", "permutation"}, default="gain"

@@ -54,6 +54,21 @@ _BATCH_BYTES = 32 << 20
 _CATEGORY_RIDGE = 10.0
 
 
+def key_of(node: Expression) -> Expression | None:
+    """What candidates must share to be scored together; None for elementwise ones."""
+    assert isinstance(node, Call)
+    op = operator(node.op)
+    if isinstance(op, Elementwise) and op.code is not None:
+        return None
+    return node.args[0 if op.needs_target else -1]
+
+
+def by_key(candidates: Sequence[Expression]) -> list[Expression]:
+    """The candidates in an order in which those that share a key are neighbours."""
+    place: dict[Expression | None, int] = {None: -1}
+    return sorted(candidates, key=lambda n: place.setdefault(key_of(n), len(place)))
+
+
 class Screener:
     """Scores candidates on one set of rows.
 
@@ -98,20 +113,14 @@ class Screener:
     ) -> Floats:
         """Loss that each candidate takes off each fold, (m, F)."""
         out = np.zeros((len(candidates), self.folds.n_folds))
-        programs: list[int] = []
-        by_key: dict[Expression, list[int]] = defaultdict(list)
+        by_key: dict[Expression | None, list[int]] = defaultdict(list)
         for i, node in enumerate(candidates):
-            assert isinstance(node, Call)
-            op = operator(node.op)
-            if isinstance(op, Elementwise) and op.code is not None:
-                programs.append(i)
-            else:
-                by_key[node.args[0 if op.needs_target else -1]].append(i)
-        if programs:
+            by_key[key_of(node)].append(i)
+        if programs := by_key.pop(None, []):
             out[programs] = self._programs([candidates[i] for i in programs])
             done(len(programs))
 
-        def group(key: Expression) -> None:
+        def group(key: Expression | None) -> None:
             part = by_key[key]
             out[part] = self._of_one_key([candidates[i] for i in part])
             done(len(part))
@@ -218,15 +227,14 @@ class Screener:
                 else:
                     found = self._tables(op, args, learning)
                     tables.append((i, key, found[self.folds.fold_of_atom]))
-        if tables:
-            places = [i for i, _, _ in tables]
-            key = tables[0][1]
-            if all(other is key for _, other, _ in tables):
-                values = np.stack([v for _, _, v in tables])
-                out[places] = self._pairs(key, values, learning)
-            else:  # each its own pair of columns
-                for i, key, values in tables:
-                    out[i] = self._pairs(key, values[None], learning)[0]
+        by_table: dict[int, list[tuple[int, Key, Floats]]] = defaultdict(list)
+        for entry in tables:  # most are of one key; some each of a pair of their own
+            by_table[id(entry[1])].append(entry)
+        for entries in by_table.values():
+            values = np.stack([v for _, _, v in entries])
+            out[[i for i, _, _ in entries]] = self._pairs(
+                entries[0][1], values, learning
+            )
         size = max(1, _BATCH_BYTES // (8 * len(self.table)))
         for lo in range(0, len(rows), size):
             part = rows[lo : lo + size]

@@ -27,7 +27,7 @@ from featurekit.generation.model import (
     at_most,
     base_matrix,
 )
-from featurekit.generation.screening import Screener
+from featurekit.generation.screening import Screener, by_key
 from featurekit.kernels.registry import kernel
 from featurekit.statistics.boosting import Rounds, RowSums, score
 from featurekit.statistics.folds import Folds
@@ -195,13 +195,13 @@ def _prune(
     alive = list(candidates)
     block = settings.n_data_blocks
     while True:
-        if len(alive) <= settings.min_candidate_features:
+        if len(alive) < 2 * settings.min_candidate_features:
             block = 1
         part = problem if block == 1 else _prefix(problem, block)
         alive = _score_round(part, alive, records, settings, budget, step, block == 1)
         if block == 1 or budget.stopped():
             break
-        keep = max(len(alive) // 2, settings.min_candidate_features)
+        keep = len(alive) // 2
         for node in alive[keep:]:
             records[node].reason = f"below the best {keep} on 1/{block} of the rows"
         alive = alive[:keep]
@@ -253,6 +253,7 @@ def _score_round(
     screener = Screener(
         problem.table, problem.folds, sums, target, settings.how, settings.n_threads
     )
+    alive = by_key(alive)
     scored: list[Expression] = []
     bounds = np.linspace(0, len(alive), CHUNKS + 1).astype(int)
     for lo, hi in zip(bounds[:-1], bounds[1:], strict=True):
