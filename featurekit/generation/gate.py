@@ -2,8 +2,8 @@
 
 For every fold the whole search is run again on the fold's training rows, and models
 with the best k features are compared on rows that had no part in finding them. The
-smallest k within one standard error of the best is kept, and none where the best is
-not `SURE` standard errors above none.
+smallest k within one standard error of the best is kept, and none where no k is
+`SURE` standard errors above none.
 """
 
 from __future__ import annotations
@@ -32,8 +32,9 @@ Floats = NDArray[np.float64]
 
 SIZES = (5, 10, 20, 50)
 SURE = 2.0
-"""With one standard error the best of several sizes beats none in one search of seven
-where the target is noise; useful features are three to ten above."""
+"""Where the target is noise, features were kept in 4 of 80 searches with two standard
+errors, in 7 with 1.645, in 14 with one: folds share rows, so errors are more alike than
+the standard error knows, and the best of several sizes is looked at."""
 
 
 @dataclass(frozen=True)
@@ -216,5 +217,5 @@ def _decide(sizes: tuple[int, ...], gains: list[Floats]) -> Verdict:
     error = np.maximum(over_folds, over_rows)
     best = int(mean.argmax())
     enough = mean >= mean[best] - error[best]
-    enough[0] = mean[best] <= SURE * error[best]
+    enough[0] = not (mean > SURE * error).any()
     return Verdict(sizes, mean, error, sizes[int(enough.argmax())], len(gains))

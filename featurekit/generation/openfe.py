@@ -104,7 +104,7 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     n_features : int or "auto", default="auto"
         New features to add. "auto" decides among 0, 5, 10, 20 and 50 by nested
         cross-validation: the fewest within one standard error of the best, and none
-        unless the best is two standard errors above none.
+        unless some are two standard errors above none.
     order : int, default=1
         Operators on top of each other: with 2, features are also made of the best
         features of order 1.

@@ -50,8 +50,8 @@ def test_finds_the_planted_ratio(mixed):
 
 def test_gate_keeps_a_strong_feature():
     rng = np.random.default_rng(0)
-    X = rng.uniform(1, 10, (800, 4))
-    y = X[:, 0] / X[:, 1] + rng.normal(0, 0.1, 800)
+    X = rng.uniform(1, 10, (2000, 4))
+    y = X[:, 0] / X[:, 1] + rng.normal(0, 0.1, 2000)
     maker = OpenFE(random_state=0).fit(X, y)
     assert "x0 / x1" in [feature.name for feature in maker.features_]
     best = maker.gate_.gain[maker.gate_.sizes.index(maker.gate_.n_features)]
