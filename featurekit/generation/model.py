@@ -22,6 +22,8 @@ MAX_ROWS = 200_000
 THREADED_ROWS = 50_000
 EARLY_ROUNDS = 33
 RATE = 0.15
+QUICK_ROUNDS = 17
+QUICK_RATE = 0.3
 
 
 def base_matrix(table: Table) -> tuple[Floats, list[int]]:

@@ -50,7 +50,9 @@ from featurekit.expressions.tree import Expression, parse
 from featurekit.generation import report
 from featurekit.generation.gate import SIZES, Verdict, judge
 from featurekit.generation.model import (
-    EARLY_ROUNDS,
+    QUICK_RATE,
+    QUICK_ROUNDS,
+    RATE,
     BoostedModel,
     EstimatorModel,
     Model,
@@ -433,14 +435,15 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         target = start.target
         model: Model
         if self.estimator is None:
-            # the gate needs the model at its best, the search its first rounds only
+            # the gate needs the model at its best; the search only its first rounds,
+            # for which half as many of twice the rate do as well
             auto = self.n_features == "auto"
             model = BoostedModel(
                 target.loss,
                 start.seed,
                 start.n_threads,
-                BASE_ROUNDS if auto else EARLY_ROUNDS,
-                (("max_bin", 63),),
+                BASE_ROUNDS if auto else QUICK_ROUNDS,
+                (("max_bin", 63), ("learning_rate", RATE if auto else QUICK_RATE)),
             )
         else:
             model = EstimatorModel(self.estimator, target.loss, len(target.labels))
