@@ -31,7 +31,10 @@ format: setup  ## put the code into shape
 	$(PY) -m ruff format .
 
 bench: setup  ## the side-by-side benchmarks (long; see benchmarks/README.md)
+	$(PY) -m benchmarks.imports
 	$(PY) -m benchmarks.scoring
+	$(PY) -m benchmarks.noise
+	$(PY) -m benchmarks.large
 	$(PY) -m benchmarks.speed
 	$(PY) -m benchmarks.quality
 
