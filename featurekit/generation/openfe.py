@@ -52,7 +52,6 @@ from featurekit.generation.gate import SIZES, Verdict, judge
 from featurekit.generation.model import (
     QUICK_RATE,
     QUICK_ROUNDS,
-    RATE,
     BoostedModel,
     EstimatorModel,
     Model,
@@ -70,7 +69,7 @@ from featurekit.generation.search import (
 from featurekit.statistics.folds import Folds
 
 UNJUDGED = 10
-BASE_ROUNDS = 120
+BASE_ROUNDS = 90
 
 
 @dataclass
@@ -191,8 +190,8 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     - Statistics are learnt in ``fit`` and applied row by row; the reference computes
       them on training and test rows together. Frequencies are shares.
     - Scores come from all folds, not from one split, with a standard error.
-    - Feature boosting starts from the base model's first 50 rounds, where what a
-      feature could supply has not yet been patched up by many small steps.
+    - Feature boosting starts from the base model's first rounds, where what a feature
+      could supply has not yet been patched up by many small steps.
     - Candidates that a tree cannot tell from another are not scored; of features that
       order the rows alike one is kept.
     - ``sample_weight`` enters the loss and the models; group statistics, counts and
@@ -435,15 +434,17 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         target = start.target
         model: Model
         if self.estimator is None:
-            # the gate needs the model at its best; the search only its first rounds,
-            # for which half as many of twice the rate do as well
+            # the gate needs the model at its best: with fewer bins it does not see what
+            # a feature does for the far tail; the search needs its first rounds only,
+            # for which fewer of a higher rate do as well
             auto = self.n_features == "auto"
+            quick = (("max_bin", 63), ("learning_rate", QUICK_RATE))
             model = BoostedModel(
                 target.loss,
                 start.seed,
                 start.n_threads,
                 BASE_ROUNDS if auto else QUICK_ROUNDS,
-                (("max_bin", 63), ("learning_rate", RATE if auto else QUICK_RATE)),
+                () if auto else quick,
             )
         else:
             model = EstimatorModel(self.estimator, target.loss, len(target.labels))

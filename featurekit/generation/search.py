@@ -438,7 +438,12 @@ def _attribute(
         settings.seed,
         settings.n_threads,
         rounds=70,
-        params=(("num_leaves", 16), ("feature_fraction", 0.5), ("max_bin", 63)),
+        params=(
+            ("num_leaves", 16),
+            ("learning_rate", 0.15),
+            ("feature_fraction", 0.5),
+            ("max_bin", 63),
+        ),
     )
     init = np.where(np.isnan(problem.raw), 0.0, problem.raw)
     data = model.dataset(both, problem.y, problem.weight, categorical, init)
