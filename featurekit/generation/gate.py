@@ -31,6 +31,9 @@ from featurekit.statistics.folds import Folds
 Floats = NDArray[np.float64]
 
 SIZES = (5, 10, 20, 50)
+WORTH = 0.5
+"""Standard errors by which a size must be better than all smaller ones for a greater
+one to be tried."""
 SURE = 2.0
 """Where the target is noise, features were kept in 4 of 80 searches with two standard
 errors, in 7 with 1.645, in 14 with one: folds share rows, so errors are more alike than
@@ -73,7 +76,8 @@ def judge(
 ) -> Verdict | None:
     """Compare numbers of features by nested cross-validation, the smallest first.
 
-    More are tried as long as more were better, and the two smallest always.
+    More are tried as long as more were better by half a standard error, and the two
+    smallest always: what adds less is not kept for it.
 
     Parameters
     ----------
@@ -110,8 +114,10 @@ def judge(
     for i, size in enumerate(sizes):
         if budget.stopped() or (0, *sizes)[i] >= found:
             break
-        if i > 1 and _mean(gains[i]) <= max(map(_mean, gains[:i])):
-            break
+        if i > 1:
+            mean, error = _summary(gains[i])
+            if mean <= max(_summary(g)[0] for g in gains[:i]) + WORTH * error:
+                break
         scores = [trial.raw(model, size) for trial in trials]
         gains.append(
             [
@@ -123,11 +129,19 @@ def judge(
     if len(gains) < 2 and found:
         return None
     tried = (0, *sizes[: len(gains) - 1])
-    return _decide(tried, [np.array(fold) for fold in zip(*gains, strict=True)])
+    return _decide(tried, gains)
 
 
-def _mean(gain: list[Floats]) -> float:
-    return float(np.concatenate(gain).mean())
+def _summary(gain: list[Floats]) -> tuple[float, float]:
+    """Mean over the rows of all folds, and its standard error.
+
+    The error is the greater of that over rows and that over folds: rows miss what the
+    fit contributes, folds are few.
+    """
+    rows = np.concatenate(gain)
+    over_rows = rows.std(ddof=1) / np.sqrt(len(rows))
+    over_folds = np.std([g.mean() for g in gain], ddof=1) / np.sqrt(len(gain))
+    return float(rows.mean()), float(max(over_rows, over_folds))
 
 
 @dataclass(frozen=True)
@@ -203,19 +217,10 @@ def fitted_values(
     return np.column_stack(columns)
 
 
-def _decide(sizes: tuple[int, ...], gains: list[Floats]) -> Verdict:
-    """The smallest size within one standard error of the best, or none: see above.
-
-    The error is the greater of that over rows and that over folds: rows miss what the
-    fit contributes, folds are few.
-    """
-    per_fold = np.array([g.mean(axis=1) for g in gains])
-    rows = np.hstack(gains)
-    mean = rows.mean(axis=1)
-    over_folds = per_fold.std(axis=0, ddof=1) / np.sqrt(len(gains))
-    over_rows = rows.std(axis=1, ddof=1) / np.sqrt(rows.shape[1])
-    error = np.maximum(over_folds, over_rows)
+def _decide(sizes: tuple[int, ...], gains: list[list[Floats]]) -> Verdict:
+    """The smallest size within one standard error of the best, or none: see above."""
+    mean, error = np.array([_summary(gain) for gain in gains]).T
     best = int(mean.argmax())
     enough = mean >= mean[best] - error[best]
     enough[0] = not (mean > SURE * error).any()
-    return Verdict(sizes, mean, error, sizes[int(enough.argmax())], len(gains))
+    return Verdict(sizes, mean, error, sizes[int(enough.argmax())], len(gains[0]))
