@@ -179,8 +179,10 @@ class _Trial:
             X_test = np.hstack([X_test, fitted_values(part, best, table)])
         rows = model.sample(np.arange(len(part.y)))
         return cls(
-            X[rows], part.y[rows], None if part.weight is None else part.weight[rows],
-            categorical, X_test, problem.y[test], test, len(best),
+            # by columns: the first k of them lie in one piece
+            np.asfortranarray(X[rows]), part.y[rows],
+            None if part.weight is None else part.weight[rows], categorical,
+            np.asfortranarray(X_test), problem.y[test], test, len(best),
         )  # fmt: skip
 
     def raw(self, model: Model, size: int) -> Floats:

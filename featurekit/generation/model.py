@@ -137,7 +137,8 @@ class BoostedModel:
         """Booster trained on ``rows``, stopped early on ``valid`` where given."""
         import lightgbm
 
-        part = data.subset(self.sample(rows))
+        rows = self.sample(rows)
+        part = data if len(rows) == data.num_data() else data.subset(rows)
         options: dict[str, Any] = {}
         if valid is not None:
             options["valid_sets"] = [data.subset(self.sample(valid))]
