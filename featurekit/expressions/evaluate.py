@@ -27,7 +27,11 @@ from featurekit.expressions.operators import (
     Pairing,
 )
 from featurekit.expressions.tree import Call, Column, Expression, Literal
+from featurekit.kernels.registry import kernel
 from featurekit.statistics.folds import Folds
+
+_SPARSE = 64
+"""Whole numbers up to so many times the number of rows are numbered by a table."""
 
 Floats = NDArray[np.float64]
 Values = Any
@@ -85,9 +89,18 @@ class Distinct:
     seen: NDArray[Any]
 
     @classmethod
-    def of(cls, values: NDArray[Any], gone: NDArray[np.bool_]) -> Distinct:
-        """Learn from the values that are not missing."""
-        return cls(np.unique(values[~gone]))
+    def learn(cls, values: NDArray[Any], gone: NDArray[np.bool_]) -> tuple[Distinct, Key]:
+        """Learn from the values that are not missing, and the key they are."""
+        codes = np.empty(len(values), np.int64)
+        most = int(values.max(initial=0)) if values.dtype == np.int64 else -1
+        if most < 0 or most > _SPARSE * len(values):
+            seen = np.empty(len(values))
+            numbers = np.where(gone, np.nan, values.astype(np.float64) + 0.0)
+            k = kernel("distinct")(numbers, codes, seen)
+        else:
+            seen = np.empty(most + 1, np.int64)
+            k = kernel("renumber")(values, gone, codes, seen)
+        return cls(seen[:k].astype(values.dtype)), Key(codes, k + 2)
 
     def encode(self, values: NDArray[Any], gone: NDArray[np.bool_]) -> Key:
         """Codes; what is missing or was not seen gets its own."""
@@ -228,10 +241,8 @@ def _fit(
         fitted = Fitted(node)
         out = fitted.values(table)
     if kind == "key" and isinstance(out, np.ndarray) and out.dtype == np.float64:
-        numbers = out.astype(np.float64)
-        distinct = Distinct.of(numbers, np.isnan(numbers))
+        distinct, out = Distinct.learn(out, np.isnan(out))
         fitted = Fitted(node, fitted.children, fitted.state, distinct)
-        out = distinct.encode(numbers, np.isnan(numbers))
     return fitted, _gone(out) if kind == "any" else _checked(out, kind, node)
 
 
@@ -253,7 +264,8 @@ def _fit_call(
     state: Any = None
     if isinstance(op, Pairing):
         ids, gone = op.apply(args)
-        state = Distinct.of(ids, gone)
+        state, key = Distinct.learn(ids, gone)
+        return Fitted(node, children, state), key
     elif isinstance(op, KeyTable):
         state = op.learn(args, Learning.whole(len(table), *target))
         if values and folds is not None:

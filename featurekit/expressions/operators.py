@@ -198,7 +198,12 @@ class KeyTable(Operator):
         """
         assert self.tables is not None
         stack = self.tables(args, learning, learning.with_nothing(train))
-        return self._relate(args, stack[fold, self.key_of(args).codes])
+        key = self.key_of(args)
+        place = learning.remember(
+            ("rows", fold, key.codes),
+            lambda: np.where(fold < 0, len(train), fold) * key.size + key.codes,
+        )
+        return self._relate(args, stack.reshape(-1, *stack.shape[2:])[place])
 
     def _relate(self, args: tuple[Any, ...], found: Floats) -> Floats:
         if self.function is None:
@@ -207,6 +212,57 @@ class KeyTable(Operator):
             out = self.function(args[0], *np.moveaxis(found, -1, 0))
         out[~np.isfinite(out)] = np.nan
         return out
+
+
+@dataclass(frozen=True)
+class TargetTable(KeyTable):
+    """A table of target statistics: ``formula(n, s, prior)`` per key.
+
+    The arguments are the key's rows, the sum of its target, and the target's mean over
+    all rows that are learnt from.
+    """
+
+    formula: Callable[[Floats, Floats, Floats], Floats] | None = None
+    target: bool = True
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tables", self._tables)
+
+    def _tables(
+        self, args: tuple[Any, ...], learning: Learning, train: Bools
+    ) -> Floats:
+        assert self.formula is not None
+        counts, totals = _target_parts(args, learning)
+        weights = train.astype(np.float64)
+        n = learning.remember(("rows", args[0].codes, train), lambda: weights @ counts)
+        s = weights @ totals
+        return self.formula(n, s, _prior(counts, totals, weights)[:, None])
+
+    def at(
+        self, args: tuple[Any, ...], learning: Learning, sets: Bools, of: Ints, key: Ints
+    ) -> Floats:
+        """The entries ``[of[f, i], key[i]]`` of the tables of ``sets``, and no others.
+
+        Parameters
+        ----------
+        of : int64 array (F, m)
+        key : int64 array (m,)
+
+        Returns
+        -------
+        float64 array (F, m)
+        """
+        assert self.formula is not None
+        counts, totals = _target_parts(args, learning)
+
+        def pick(parts: Floats) -> Floats:
+            out = np.empty(of.shape)
+            kernel("sum_over_sets")(parts, sets, of, key, out)
+            return out
+
+        n = learning.remember(("entries", counts, of), lambda: pick(counts))
+        prior = _prior(counts, totals, sets.astype(np.float64))
+        return self.formula(n, pick(totals), prior[of])
 
 
 @dataclass(frozen=True)
@@ -282,8 +338,8 @@ def _order(x: Floats, learning: Learning) -> Ints:
     return learning.remember(("order", x), make)
 
 
-def _moments(args: tuple[Any, ...], learning: Learning, train: Bools) -> list[Floats]:
-    """Mean, sample variance, minimum and maximum per set and key, each (F, size)."""
+def _moments(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
+    """Mean, sample variance, minimum and maximum per set and key, (4, F, size)."""
     x, key = args
     return learning.remember(
         ("moments", x, key.codes, train),
@@ -293,36 +349,16 @@ def _moments(args: tuple[Any, ...], learning: Learning, train: Bools) -> list[Fl
 
 def _fresh_moments(
     x: Floats, key: Key, learning: Learning, train: Bools
-) -> list[Floats]:
+) -> Floats:
     # squares are summed about each key's own mean, or far keys cost the digits
-    seen = ~np.isnan(x)
-    rows = np.bincount(key.codes[seen], minlength=key.size)
-    shift = np.bincount(key.codes[seen], x[seen], key.size) / np.maximum(rows, 1)
+    shift = np.empty(key.size)
+    kernel("group_means")(x, key.codes, key.size, shift)
     parts = kernel("group_moments")(
         x, key.codes, learning.atom, learning.n_atoms, key.size, shift
     )
-    weights = train.astype(np.float64)
-    n, s, q = (weights @ parts[i] for i in range(3))
-    low = _extreme(np.min, parts[3], train, np.inf)
-    high = _extreme(np.max, parts[4], train, -np.inf)
-    unknown = n == 0
-    unknown[:, key.missing :] = True
-    with np.errstate(all="ignore"):
-        mean = s / n
-        variance = np.maximum(q - s * mean, 0.0) / (n - 1)
-    mean += shift
-    same = low == high
-    mean[same], variance[same] = low[same], 0.0
-    variance[n < 2] = np.nan
-    # a mean of zero comes out as rounding noise, by which nothing may be divided
-    mean[np.abs(mean) <= 1e-12 * np.maximum(np.abs(low), np.abs(high))] = 0.0
-    for table in (mean, variance, low, high):
-        table[unknown] = np.nan
-    return [mean, variance, low, high]
-
-
-def _extreme(reduce: Any, parts: Floats, train: Bools, empty: float) -> Floats:
-    return np.stack([reduce(parts[row], axis=0, initial=empty) for row in train])
+    out = np.empty((4, len(train), key.size))
+    kernel("combine_moments")(parts, shift, train, key.missing, out)
+    return out
 
 
 def _minimum(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
@@ -358,14 +394,21 @@ def _median(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
     return out
 
 
-def _counts(key: Key, learning: Learning, train: Bools) -> Floats:
-    def make() -> Any:
-        flat = learning.atom * key.size + key.codes
-        counts = np.bincount(flat, minlength=learning.n_atoms * key.size)
-        return counts.reshape(learning.n_atoms, key.size)
+def _per_atom(key: Key, learning: Learning, values: Floats | None = None) -> Floats:
+    """Rows, or the sum of ``values``, per atom and key, (A, size)."""
+    flat = learning.remember(
+        ("atom and key", key.codes), lambda: learning.atom * key.size + key.codes
+    )
+    total = np.bincount(flat, values, learning.n_atoms * key.size)
+    return total.reshape(learning.n_atoms, key.size).astype(np.float64, copy=False)
 
-    counts = learning.remember(("counts", key.codes), make)
-    product: Floats = train.astype(np.float64) @ counts
+
+def _counts_per_atom(key: Key, learning: Learning) -> Floats:
+    return learning.remember(("counts", key.codes), lambda: _per_atom(key, learning))
+
+
+def _counts(key: Key, learning: Learning, train: Bools) -> Floats:
+    product: Floats = train.astype(np.float64) @ _counts_per_atom(key, learning)
     return product
 
 
@@ -384,26 +427,23 @@ def _share(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
 
 def _nunique(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
     what, key = args
+    n_pairs = what.size * key.size
     pair = what.codes.astype(np.int64) * key.size + key.codes
-    pairs, inverse = np.unique(pair, return_inverse=True)
-    flat = learning.atom * len(pairs) + inverse
-    counts = np.bincount(flat, minlength=learning.n_atoms * len(pairs))
-    counts = counts.reshape(learning.n_atoms, -1)
-    of_key, of_what = pairs % key.size, pairs // key.size
+    pairs = np.arange(n_pairs)
+    if n_pairs > 4 * len(pair):  # only those that occur
+        pairs, pair = np.unique(pair, return_inverse=True)
+    counted = pairs // key.size < what.missing
     out = np.empty((len(train), key.size))
-    for f, atoms in enumerate(train):
-        present = counts[atoms].sum(axis=0) > 0
-        out[f] = np.bincount(of_key, present & (of_what < what.missing), key.size)
-        seen = np.bincount(of_key, present, key.size) > 0
-        out[f, ~seen] = np.nan
+    kernel("group_distinct")(
+        pair, learning.atom, learning.n_atoms, pairs % key.size, counted, train,
+        key.size, out,
+    )  # fmt: skip
     out[:, key.missing :] = np.nan
     return out
 
 
-def _target_sums(
-    args: tuple[Any, ...], learning: Learning, train: Bools
-) -> tuple[Floats, Floats, Floats]:
-    """Rows and sum of the target per key, and the target's mean, per set of atoms."""
+def _target_parts(args: tuple[Any, ...], learning: Learning) -> tuple[Floats, Floats]:
+    """Rows and sum of the target per atom and key, each (A, size)."""
     key = args[0]
     y = learning.y
     assert y is not None
@@ -413,27 +453,25 @@ def _target_sums(
         y = learning.remember(
             ("class", learning.y, str(code)), lambda: (learning.y == code) * 1.0
         )
+    totals = learning.remember(
+        ("target", y, key.codes), lambda: _per_atom(key, learning, y)
+    )
+    return _counts_per_atom(key, learning), totals
 
-    def make() -> Any:
-        flat = learning.atom * key.size + key.codes
-        total = np.bincount(flat, y, learning.n_atoms * key.size)
-        return total.reshape(learning.n_atoms, key.size)
 
-    s = train.astype(np.float64) @ learning.remember(("target", y, key.codes), make)
-    n = _counts(key, learning, train)
-    rows = n.sum(axis=1, keepdims=True)
+def _prior(counts: Floats, totals: Floats, weights: Floats) -> Floats:
+    """Mean of the target over each set of atoms, NaN over none."""
     with np.errstate(all="ignore"):
-        return n, s, s.sum(axis=1, keepdims=True) / rows
+        prior: Floats = (weights @ totals.sum(axis=1)) / (weights @ counts.sum(axis=1))
+    return prior
 
 
-def _target_mean(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
-    n, s, prior = _target_sums(args, learning, train)
+def _target_mean(n: Floats, s: Floats, prior: Floats) -> Floats:
     return (s + SMOOTHING * prior) / (n + SMOOTHING)
 
 
-def _target_woe(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
-    n, s, prior = _target_sums(args, learning, train)
-    rate = (s + SMOOTHING * prior) / (n + SMOOTHING)
+def _target_woe(n: Floats, s: Floats, prior: Floats) -> Floats:
+    rate = _target_mean(n, s, prior)
     with np.errstate(all="ignore"):
         woe = np.log(rate / (1 - rate)) - np.log(prior / (1 - prior))
     woe[~np.isfinite(woe)] = np.nan
@@ -594,19 +632,17 @@ for _op in (
         tables=_mean_std,
         function=_z_score,
     ),
-    KeyTable(
+    TargetTable(
         "TargetMean",
         ("key", "literal?"),
         "smoothed mean of the target, or rate of a class; unseen: the overall mean",
-        tables=_target_mean,
-        target=True,
+        formula=_target_mean,
     ),
-    KeyTable(
+    TargetTable(
         "TargetWoE",
         ("key",),
         "smoothed weight of evidence of a 0/1 target; unseen: 0",
-        tables=_target_woe,
-        target=True,
+        formula=_target_woe,
     ),
     Elementwise("Year", _TIME, "calendar year", function=_calendar(_year)),
     Elementwise("Month", _TIME, "month, 1 to 12", function=_calendar(_month)),

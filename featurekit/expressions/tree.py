@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 INFIX = {"+": 1, "-": 1, "*": 2, "/": 2}
@@ -125,6 +125,17 @@ class Call(Expression):
 
     op: str
     args: tuple[Expression, ...]
+    _hash: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_hash", hash((self.op, self.args)))
+
+    def __hash__(self) -> int:
+        """Taken once: a search looks each tree up dozens of times."""
+        return self._hash
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Call, (self.op, self.args)  # hashes differ between processes
 
 
 def _render(node: Expression, binding: int) -> str:

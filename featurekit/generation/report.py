@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 from sklearn.metrics import roc_auc_score
 
 from featurekit.base import Target
@@ -23,6 +22,7 @@ from featurekit.expressions.tree import Call, Column, Expression, Literal
 from featurekit.generation.model import MAX_ROWS, BoostedModel, base_matrix
 from featurekit.generation.screening import Screener
 from featurekit.generation.search import EXACT_PER_SURVIVOR, TWIN_ROWS, Ranking
+from featurekit.kernels.registry import kernel
 from featurekit.statistics.boosting import Rounds, RowSums
 from featurekit.statistics.folds import Folds
 
@@ -204,18 +204,22 @@ def warn_of_leaks(data: Table, target: Target) -> None:
         return
     rows = np.linspace(0, len(data) - 1, min(len(data), 20_000)).astype(np.int64)
     y = target.y[rows]
-    ranks = rankdata(y)
+    unit_ranks = kernel("unit_ranks")
+    of_y, of_x = np.empty(len(rows)), np.empty(len(rows))
+    unit_ranks(y, of_y)
     for name, column in data:
         if not isinstance(column, NumericColumn):
             continue
-        x = column.values[rows]
+        x = column.values[rows].astype(np.float64)
         if np.isnan(x).any() or x.min() == x.max():
             continue
+        length = unit_ranks(x, of_x)
         if target.task == "binary":
-            strength = roc_auc_score(y, x)
-            strength = max(strength, 1 - strength)
+            n = y.sum()
+            off = length * (of_x @ y) / max(n * (len(y) - n), 1.0)
+            strength = 0.5 + abs(off)  # the area under the ROC curve
         else:
-            strength = abs(np.corrcoef(rankdata(x), ranks)[0, 1])
+            strength = abs(of_x @ of_y)
         if strength >= LEAK:
             warnings.warn(
                 f"Column {name!r} alone orders the rows as the target does "

@@ -14,7 +14,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -38,6 +37,7 @@ from featurekit.expressions.operators import (
     KeyTable,
     Learning,
     Operator,
+    TargetTable,
 )
 from featurekit.expressions.tree import Call, Expression, Literal
 from featurekit.statistics.boosting import (
@@ -45,10 +45,12 @@ from featurekit.statistics.boosting import (
     Rounds,
     RowSums,
     boosting_drops,
+    boosting_drops_per_fold,
 )
 from featurekit.statistics.folds import Folds
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 _BATCH_BYTES = 32 << 20
 _CATEGORY_RIDGE = 10.0
@@ -150,14 +152,10 @@ class Screener:
         if isinstance(node, Literal):
             return node.value
         found: Any = self._arguments.get((node, kind))
-        if found is None and isinstance(node, Call) and node.op == "Combine":
-            return self._pair(node)
         if found is None:
             found = cross_fit(node, self.table, self.target, self.folds)
             if kind == "key" and not isinstance(found, Key):
-                numbers = found.astype(np.float64)
-                gone = np.isnan(numbers)
-                found = Distinct.of(numbers, gone).encode(numbers, gone)
+                found = Distinct.learn(found, np.isnan(found))[1]
             if kind == "any":
                 return None
             self._arguments[node, kind] = found
@@ -167,23 +165,23 @@ class Screener:
                 self._orders["order", id(found)] = (order, ("order", found))
         return found
 
-    def _pair(self, node: Call) -> Key:
-        """A pair of keys as one; not kept, since it serves few candidates.
+    def _pair(self, node: Call, learning: Learning) -> Key:
+        """A pair of keys as one; kept no longer than its candidates are scored."""
 
-        Where the keys have few values, all pairs are numbered, else those that occur:
-        what number a pair has makes no difference to its candidates.
-        """
-        a, b = (self._argument(arg, "key") for arg in node.args)
-        ids, gone = operator("Combine").apply((a, b))  # type: ignore[attr-defined]
-        if a.size * b.size > len(ids):
-            return Distinct.of(ids, gone).encode(ids, gone)
-        ids[gone] = a.size * b.size
-        return Key(ids, a.size * b.size + 2)
+        def make() -> Key:
+            parts = tuple(self._argument(arg, "key") for arg in node.args)
+            pairing = operator("Combine")
+            return Distinct.learn(*pairing.apply(parts))[1]  # type: ignore[attr-defined]
 
-    def _args(self, node: Call) -> tuple[Any, ...]:
+        return learning.remember(("pair", node.name), make)
+
+    def _args(self, node: Call, learning: Learning) -> tuple[Any, ...]:
         op = operator(node.op)
         return tuple(
-            self._argument(arg, input_kind(op, i)) for i, arg in enumerate(node.args)
+            self._pair(arg, learning)
+            if isinstance(arg, Call) and arg.op == "Combine"
+            else self._argument(arg, input_kind(op, i))
+            for i, arg in enumerate(node.args)
         )
 
     def _programs(self, nodes: Sequence[Expression]) -> Floats:
@@ -207,34 +205,36 @@ class Screener:
         learning = self._learning()
         out = np.zeros((len(nodes), self.folds.n_folds))
         tables: list[tuple[int, Key, Floats]] = []
+        nested: list[tuple[int, Key, Floats]] = []
         rows: list[int] = []
         for i, node in enumerate(nodes):
             assert isinstance(node, Call)
             node = expand(node)
             op = operator(node.op)
             if node.op == "Combine":
-                out[i] = self._category(self._argument(node, "key"))
+                out[i] = self._category(self._pair(node, learning), learning)
             elif not _is_table(op) or _sees_target(node):
                 rows.append(i)
             else:
                 assert isinstance(op, KeyTable)
-                args = self._args(node)
+                args = self._args(node, learning)
                 key = op.key_of(args)
                 if op.needs_target:
-                    out[i] = self._nested(op, args, key, learning)
+                    nested.append((i, key, self._nested(op, args, key, learning)))
                 elif key.size * self.folds.n_atoms > len(self.table):
                     rows.append(i)
                 else:
                     found = self._tables(op, args, learning)
                     tables.append((i, key, found[self.folds.fold_of_atom]))
-        by_table: dict[int, list[tuple[int, Key, Floats]]] = defaultdict(list)
-        for entry in tables:  # most are of one key; some each of a pair of their own
-            by_table[id(entry[1])].append(entry)
-        for entries in by_table.values():
-            values = np.stack([v for _, _, v in entries])
-            out[[i for i, _, _ in entries]] = self._pairs(
-                entries[0][1], values, learning
-            )
+        for drops, found in ((self._pairs, tables), (self._per_fold, nested)):
+            # most are of one key; some each of a pair of their own
+            of_key: dict[int, list[tuple[int, Key, Floats]]] = defaultdict(list)
+            for entry in found:
+                of_key[id(entry[1])].append(entry)
+            for entries in of_key.values():
+                values = np.stack([v for _, _, v in entries])
+                where = [i for i, _, _ in entries]
+                out[where] = drops(entries[0][1], values, learning)
         size = max(1, _BATCH_BYTES // (8 * len(self.table)))
         for lo in range(0, len(rows), size):
             part = rows[lo : lo + size]
@@ -258,18 +258,25 @@ class Screener:
             train = learning.with_nothing(self.folds.train)
         return op.tables(args, learning, train)
 
-    def _pairs(
-        self, key: Key, values: Floats, learning: Learning, fold: int | None = None
-    ) -> Floats:
+    def _pairs(self, key: Key, values: Floats, learning: Learning) -> Floats:
         """Drops of features whose value in atom a and key c is ``values[i, a, c]``."""
-        train, test = self.folds.train, self.folds.test
-        if fold is not None:
-            train, test = train[fold : fold + 1], test[fold : fold + 1]
         sums = self._key_sums(key, learning)
         starts = np.arange(self.folds.n_atoms + 1) * key.size
         return boosting_drops(
             Program.identity(len(values)), values.reshape(len(values), -1), sums,
-            starts, train, test, self.how,
+            starts, self.folds.train, self.folds.test, self.how,
+        )  # fmt: skip
+
+    def _per_fold(self, key: Key, values: Floats, learning: Learning) -> Floats:
+        """Drops of features whose value while fold f is left out is ``values[i, f]``.
+
+        Values are those of `_present`.
+        """
+        sums = self._key_sums(key, learning)
+        present, starts = self._present(key, learning)
+        return boosting_drops_per_fold(
+            values, sums.take(present), starts, self.folds.train, self.folds.test,
+            self.how,
         )  # fmt: skip
 
     def _key_sums(self, key: Key, learning: Learning) -> RowSums:
@@ -279,32 +286,42 @@ class Screener:
             lambda: self.sums.by_key(folds.atom, folds.n_atoms, key.codes, key.size),
         )
 
-    def _nested(self, op: KeyTable, args: Any, key: Key, learning: Learning) -> Floats:
-        folds = self.folds
-        out = np.empty(folds.n_folds)
-        of_atom = folds.fold_of_atom
-        for f in range(folds.n_folds):
-            # training rows: learnt without their own fold and without fold f
-            others = learning.remember(
-                ("nested", folds.train, str(f)),
-                partial(_without_fold, folds, f),
-            )
-            tables = self._tables(op, args, learning, others)
-            values = tables[np.where(folds.test[f], folds.n_folds, of_atom)]
-            out[f] = self._pairs(key, values[None], learning, f)[0, 0]
-        return out
+    def _present(self, key: Key, learning: Learning) -> tuple[Ints, Ints]:
+        """Pairs of atom and key that have rows, atoms outermost; where atoms begin."""
 
-    def _category(self, key: Key) -> Floats:
+        def make() -> tuple[Ints, Ints]:
+            present = np.flatnonzero(self._key_sums(key, learning).values[:, 0])
+            bounds = np.arange(self.folds.n_atoms + 1) * key.size
+            return present, np.searchsorted(present, bounds)
+
+        return learning.remember(("present", key.codes), make)
+
+    def _nested(self, op: KeyTable, args: Any, key: Key, learning: Learning) -> Floats:
+        """A target statistic's values of `_present` while each fold is left out."""
+        folds = self.folds
+        sets, of_atom = learning.remember(
+            ("nested", folds.train), lambda: _nested_sets(folds)
+        )
+        present, starts = self._present(key, learning)
+        of, codes = learning.remember(
+            ("nested", key.codes),
+            lambda: (np.repeat(of_atom, np.diff(starts), axis=1), present % key.size),
+        )
+        if isinstance(op, TargetTable):
+            return op.at(args, learning, sets, of, codes)
+        return self._tables(op, args, learning, sets)[of, codes]
+
+    def _category(self, key: Key, learning: Learning) -> Floats:
         """A key as an unordered category: sorted by gradient over hessian, per fold.
 
         The order is learnt on the fold's training rows, as LightGBM does for
         categorical splits, with its ridge of 10.
         """
-        learning = self._learning()
         sums = self._key_sums(key, learning)
         shape = (self.folds.n_atoms, key.size, -1)
         channels = sums.values.reshape(shape) * sums.scale
-        out = np.empty(self.folds.n_folds)
+        present, _ = self._present(key, learning)
+        values = np.empty((1, self.folds.n_folds, len(present)))
         k = self.sums.n_outputs
         for f in range(self.folds.n_folds):
             total = channels[self.folds.train[f]].sum(axis=0)
@@ -313,9 +330,8 @@ class Screener:
             strength = (g**2 / (h + _CATEGORY_RIDGE)).sum(axis=0)
             best = int(strength.argmax())
             step = -g[:, best] / (h[:, min(best, h.shape[1] - 1)] + _CATEGORY_RIDGE)
-            values = np.tile(step, (1, self.folds.n_atoms, 1))
-            out[f] = self._pairs(key, values, learning, f)[0, 0]
-        return out
+            values[0, f] = step[present % key.size]
+        return self._per_fold(key, values, learning)[0]
 
     def _values(self, node: Expression, learning: Learning) -> Floats:
         """Out-of-fold values on the rows."""
@@ -324,15 +340,29 @@ class Screener:
         op = operator(node.op)
         simple = not any(has_learning(arg) for arg in node.args)
         if isinstance(op, KeyTable) and simple:
-            args = self._args(node)
+            args = self._args(node, learning)
             return op.cross(args, learning, self.folds.train, self.folds.fold)
         return cross_fit(node, self.table, self.target, self.folds)
 
 
-def _without_fold(folds: Folds, f: int) -> NDArray[np.bool_]:
-    """What each fold learns from without fold ``f``, what ``f`` does, and nothing."""
-    nothing = np.zeros_like(folds.train[f])
-    return np.vstack([folds.train & folds.train[f], folds.train[f], nothing])
+def _nested_sets(folds: Folds) -> tuple[NDArray[np.bool_], Ints]:
+    """Sets of atoms that target statistics are learnt from, and which is whose.
+
+    While fold f is left out, a row of fold g gets what the atoms say that both learn
+    from, a row of f what f learns from, a row of no fold what nothing says.
+
+    Returns
+    -------
+    sets : bool array (F * (F + 2), A)
+    of_atom : int64 array (F, A)
+        The set of each atom while fold f is left out.
+    """
+    nothing = np.zeros_like(folds.train[0])
+    sets = [np.vstack([folds.train & own, own, nothing]) for own in folds.train]
+    n = folds.n_folds
+    of_fold = np.where(folds.fold_of_atom < 0, n + 1, folds.fold_of_atom)
+    of_atom = np.where(folds.test, n, of_fold) + np.arange(n)[:, None] * (n + 2)
+    return np.vstack(sets), of_atom
 
 
 def _sees_target(node: Call) -> bool:

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import rankdata
 
 from featurekit.data.columns import Table
 from featurekit.execution.budget import Budget
@@ -48,6 +47,9 @@ SAME = 0.995
 TWIN_ROWS = 4000
 CHUNKS = 20
 MAX_PARENTS = 15
+TREES = 70
+"""Trees of the model of the second stage; of several classes each round has one each,
+and at least 15 rounds are needed for the gains to settle."""
 
 
 @dataclass(frozen=True)
@@ -360,7 +362,7 @@ def _rescore(
     def one(i: int) -> None:
         values = as_numbers(cross_fit(finalists[i], problem.table, target, folds))
         x = np.ascontiguousarray(values[known])
-        ranks[i] = _unit_ranks(x[rows])
+        kernel("unit_ranks")(x[rows], ranks[i])
         if not exact:  # the second-order scores of the screen stand
             return
         if isinstance(loss, MultiLogLoss):
@@ -388,12 +390,6 @@ def _rescore(
             records[node].score = float(means[i])
             records[node].standard_error = float(errors[i])
     return ranks
-
-
-def _unit_ranks(x: Floats) -> Floats:
-    ranks = rankdata(np.where(np.isnan(x), np.inf, x))
-    ranks -= ranks.mean()
-    return ranks / (np.linalg.norm(ranks) or 1.0)
 
 
 def _without_twins(
@@ -437,7 +433,7 @@ def _attribute(
         problem.loss,
         settings.seed,
         settings.n_threads,
-        rounds=70,
+        rounds=max(15, TREES // problem.loss.n_outputs),
         params=(
             ("num_leaves", 16),
             ("learning_rate", 0.15),

@@ -240,10 +240,37 @@ def boost(
             )
 
 
+def boost_per_fold(
+    values, sums, starts, rows, scale, train, test, K, squared, n_bins,
+    rounds, leaves, rate, patience, min_rows, ridge, out,
+):  # fmt: skip
+    """Loss drop of candidates whose values differ from fold to fold, (m, F)."""
+    one = np.zeros(1, np.int64)
+    n_atoms = len(starts) - 1
+    for c, f in np.ndindex(out.shape):
+        x = values[c, f][None]
+        centre, inverse, drop = np.empty(1), np.empty(1), np.empty((1, 1))
+        grids(one, one, one, x, rows, centre, inverse)
+        table = np.zeros((1, n_atoms, 513, sums.shape[1]), np.int64)
+        accumulate(one, one, one, x, sums, starts, centre, inverse, table)
+        sides = np.stack([table[:, train[f]].sum(1), table[:, test[f]].sum(1)], axis=1)
+        boost(
+            sides, scale, np.array([[True, False]]), np.array([[False, True]]), K,
+            squared, n_bins, rounds, leaves, rate, patience, min_rows, ridge, drop,
+        )  # fmt: skip
+        out[c, f] = drop[0, 0]
+
+
 def sum_by_key(values, atom, codes, size, out):
     """Add row ``values[i]`` (s,) to ``out[atom[i] * size + codes[i]]``, in place."""
     for row, a, c in zip(values, atom, codes, strict=True):
         out[a * size + c] += row
+
+
+def sum_over_sets(parts, sets, of, key, out):
+    """Sums over sets of atoms, of some sets and keys."""
+    for f, i in np.ndindex(out.shape):
+        out[f, i] = parts[sets[of[f, i]], key[i]].sum()
 
 
 def group_moments(x, codes, atom, n_atoms, size, shift):
@@ -257,6 +284,71 @@ def group_moments(x, codes, atom, n_atoms, size, shift):
             out[3, a, c] = part.min(initial=np.inf)
             out[4, a, c] = part.max(initial=-np.inf)
     return out
+
+
+def combine_moments(parts, shift, train, missing, out):
+    """Mean, sample variance, minimum and maximum per set of atoms and key."""
+    out[:] = np.nan
+    for f, atoms in enumerate(train):
+        for c in range(missing):
+            n, total, squares = parts[:3, atoms, c].sum(axis=1)
+            if n == 0:
+                continue
+            low, high = parts[3, atoms, c].min(), parts[4, atoms, c].max()
+            mean = low if low == high else total / n + shift[c]
+            out[0, f, c] = 0.0 if abs(mean) <= 1e-12 * max(-low, high) else mean
+            if n > 1:
+                spread = 0.0 if low == high else squares - total * total / n
+                out[1, f, c] = max(spread, 0.0) / (n - 1)
+            out[2:, f, c] = low, high
+
+
+def group_means(x, codes, size, out):
+    """Mean of x per key over all rows, 0 where there are none."""
+    for c in range(size):
+        part = x[(codes == c) & ~np.isnan(x)]
+        out[c] = part.mean() if len(part) else 0.0
+
+
+def distinct(values, codes, seen):
+    """Number the values that are not NaN in ascending order; returns how many."""
+    found = sorted({v for v in values if v == v})
+    seen[: len(found)] = found
+    codes[:] = [found.index(v) if v == v else len(found) for v in values]
+    return len(found)
+
+
+def renumber(ids, gone, codes, seen):
+    """The same for whole numbers, of which some are ``gone``."""
+    found = sorted(set(ids[~gone]))
+    seen[: len(found)] = found
+    codes[:] = [
+        len(found) if g else found.index(v) for v, g in zip(ids, gone, strict=True)
+    ]
+    return len(found)
+
+
+def group_distinct(pair, atom, n_atoms, of_key, counted, train, size, out):
+    """Distinct values per key over each set of atoms."""
+    out[:] = np.nan
+    for f, atoms in enumerate(train):
+        present = np.unique(pair[atoms[atom]])
+        for c in set(of_key[present]):
+            out[f, c] = counted[present][of_key[present] == c].sum()
+
+
+def unit_ranks(x, out):
+    """Ranks of x, NaN last, ties averaged; centred and of unit length.
+
+    Returns the length that they had.
+    """
+    filled = np.where(np.isnan(x), np.inf, x)
+    for i, v in enumerate(filled):
+        out[i] = np.sum(filled < v) + np.sum(filled == v) / 2
+    out -= out.mean()
+    length = np.sqrt((out**2).sum())
+    out[:] = out / length if length > 0 else 0.0
+    return length
 
 
 def group_medians(order, x, codes, atom, train, size):

@@ -6,6 +6,7 @@ and no kernel yet, so asking for it is an error that says so.
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable
 from functools import cache
 from importlib import import_module
@@ -19,8 +20,16 @@ _MODULES = {
     "accumulate": "boosting",
     "merge_cells": "boosting",
     "boost": "boosting",
+    "boost_per_fold": "boosting",
     "sum_by_key": "groups",
+    "sum_over_sets": "groups",
     "group_moments": "groups",
+    "group_means": "groups",
+    "distinct": "groups",
+    "renumber": "groups",
+    "group_distinct": "groups",
+    "unit_ranks": "groups",
+    "combine_moments": "groups",
     "group_medians": "groups",
     "group_ranks": "groups",
     "ranks_in_groups": "groups",
@@ -41,6 +50,7 @@ def kernel(name: str, device: str = "cpu") -> Callable[..., Any]:
     if name not in _MODULES:
         raise KeyError(f"no kernel {name!r}; there are {sorted(_MODULES)}")
     if device == "cpu":
+        _load_compiler()
         module = import_module(f"featurekit.kernels.cpu.{_MODULES[name]}")
     elif device == "reference":
         module = import_module("featurekit.kernels.reference")
@@ -55,3 +65,21 @@ def kernel(name: str, device: str = "cpu") -> Callable[..., Any]:
         raise BackendUnavailableError(
             f"kernel {name!r} has no {device!r} implementation"
         ) from None
+
+
+@cache
+def _load_compiler() -> None:
+    """Load numba's tables, without the garbage collector looking through them.
+
+    Tens of thousands of objects arise and none goes: looking for those to free, again
+    and again, took a third of the time.
+    """
+    from featurekit.kernels.cpu.groups import nothing
+
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        nothing()
+    finally:
+        if collecting:
+            gc.enable()

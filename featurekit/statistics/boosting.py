@@ -127,8 +127,7 @@ class BoostingSums:
     @classmethod
     def start(cls, program: Program, columns: Floats, n_atoms: int) -> BoostingSums:
         """Empty sums, with the grid of each candidate fixed from a sample of rows."""
-        n = columns.shape[1]
-        rows = np.linspace(0, n - 1, min(n, _SAMPLE)).astype(np.int64)
+        rows = _sample(columns.shape[1])
         centre = np.empty(len(program))
         inverse = np.empty(len(program))
         kernel("grids")(
@@ -201,6 +200,39 @@ def boosting_drops(
 
     run_threads(chunk, range(0, len(program), size), n_threads)
     return out
+
+
+def boosting_drops_per_fold(
+    values: Floats,
+    sums: RowSums,
+    starts: Ints,
+    train: NDArray[np.bool_],
+    test: NDArray[np.bool_],
+    how: Rounds = Rounds(),  # noqa: B008
+) -> Floats:
+    """Loss that candidates take off each fold, with values of their own for each.
+
+    Parameters
+    ----------
+    values : float64 array (candidates, F, n)
+        What a candidate is while a fold is left out.
+
+    Returns
+    -------
+    float64 array (candidates, F)
+    """
+    out = np.empty(values.shape[:2])
+    kernel("boost_per_fold")(
+        values, sums.values, starts, _sample(values.shape[2]), sums.scale, train, test,
+        sums.n_outputs, sums.squared, how.n_bins, how.rounds, how.leaves, how.rate,
+        how.patience, how.min_rows, how.ridge, out,
+    )  # fmt: skip
+    return out
+
+
+def _sample(n: int) -> Ints:
+    """Rows that the grid of a candidate is fixed from."""
+    return np.linspace(0, n - 1, min(n, _SAMPLE)).astype(np.int64)
 
 
 def score(drops: Floats, n_test: Iterable[int] | Ints) -> tuple[Floats, Floats]:

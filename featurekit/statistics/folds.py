@@ -10,6 +10,7 @@ tested.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,12 +74,12 @@ class Folds:
         """Number of atoms A."""
         return self.train.shape[1]
 
-    @property
+    @cached_property
     def fold_of_atom(self) -> NDArray[np.int64]:
         """Fold that tests each atom, -1 where none does, shape (A,)."""
         return np.where(self.test.any(axis=0), self.test.argmax(axis=0), -1)
 
-    @property
+    @cached_property
     def fold(self) -> NDArray[np.int64]:
         """Fold that tests each row, -1 where none does, shape (n,)."""
         return self.fold_of_atom[self.atom]

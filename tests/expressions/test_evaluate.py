@@ -134,7 +134,7 @@ def test_infinities_count_as_missing():
 @settings(max_examples=80, deadline=None, derandomize=True)
 def test_distinct_values_get_codes_of_their_own(seen, asked):
     seen, asked = np.array(seen, float), np.array(asked, float)
-    distinct = Distinct.of(seen, np.isnan(seen))
+    distinct, _ = Distinct.learn(seen, np.isnan(seen))
     key = distinct.encode(asked, np.isnan(asked))
     known = sorted(set(seen[~np.isnan(seen)]))
     assert key.size == len(known) + 2

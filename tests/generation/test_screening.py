@@ -156,9 +156,9 @@ def test_score_from_sums_per_key_is_that_of_the_rows_on_one_grid(
     made = []
     short_cut = Screener._pairs
 
-    def spy(self, key, values, learning, fold=None):
+    def spy(self, key, values, learning):
         made.append(values[0])
-        return short_cut(self, key, values, learning, fold)
+        return short_cut(self, key, values, learning)
 
     monkeypatch.setattr(Screener, "_pairs", spy)
     ours = case.drops(text)[0]
@@ -234,15 +234,20 @@ def naive_nested(folds, codes, size, y, f):
 
 
 def encodings(case, monkeypatch, text):
-    """What the screener gives to each atom and key, per fold."""
+    """What the screener gives to each atom and key that has rows, per fold."""
     made = {}
 
-    def remember(self, key, values, learning, fold=None):
-        made[fold] = (key, values[0].copy())
-        return np.zeros((len(values), 1))
+    def remember(self, key, values, learning):
+        flat = case.folds.atom * key.size + key.codes
+        present = np.unique(flat)
+        for f in range(case.folds.n_folds):
+            full = np.full(case.folds.n_atoms * key.size, np.nan)
+            full[present] = values[0, f]
+            made[f] = (key, full.reshape(-1, key.size))
+        return np.zeros((len(values), case.folds.n_folds))
 
     with monkeypatch.context() as patch:
-        patch.setattr(Screener, "_pairs", remember)
+        patch.setattr(Screener, "_per_fold", remember)
         case.drops(text)
     return made
 
@@ -269,6 +274,9 @@ def test_target_statistics_are_nested(kind, text, splitter, monkeypatch):
     assert set(made) == set(range(case.folds.n_folds))
     for f, (key, values) in made.items():
         theirs = naive_nested(case.folds, key.codes, key.size, y, f)
+        there = np.zeros(theirs.shape, bool)
+        there[case.folds.atom, key.codes] = True
+        theirs[~there] = np.nan
         rows = used(case.folds, f)
         np.testing.assert_allclose(values[rows], theirs[rows], rtol=1e-9)
 
@@ -416,20 +424,15 @@ def test_planted_structure_wins(kind):
     assert (drops[2:] < 0.05 * drops[0]).all()
 
 
-def test_pairs_of_few_and_of_many_keys_are_numbered_alike():
-    """Numbered by product or by occurrence, a pair's candidates score the same."""
+def test_a_pair_of_keys_is_numbered_by_its_values():
+    """In ascending order; where either is missing, so is the pair."""
     case = Case()
-    few = case.screener()
-    nodes = [parse("GroupByThenMax(level, Combine(d, k))"), parse("Combine(d, k)")]
-    key = few._argument(nodes[1], "key")
-    assert isinstance(key, Key)
-    ids, gone = operator("Combine").apply(
-        tuple(few._argument(arg, "key") for arg in nodes[1].args)
-    )
-    assert key.size > len(np.unique(ids[~gone])) + 2
-    padded = few.drops(nodes)
-    many = case.screener()
-    codes = np.unique(np.where(gone, ids.max() + 1, ids), return_inverse=True)[1]
-    size = codes.max() + 1 + (not gone.any()) + 1
-    many._pair = lambda node: Key(codes.reshape(-1), size)
-    np.testing.assert_allclose(many.drops(nodes), padded, rtol=0.05)
+    screener = case.screener()
+    node = parse("Combine(d, c)")
+    key = screener._pair(node, screener._learning())
+    frame = case.frame.iloc[: len(key.codes)]
+    values = cross_fit(node, case.table, case.target, case.folds)
+    np.testing.assert_array_equal(key.codes, values.codes)
+    gone = frame["c"].isna().to_numpy() | frame["d"].isna().to_numpy()
+    np.testing.assert_array_equal(key.codes == key.missing, gone)
+    assert len(np.unique(key.codes[~gone])) == key.size - 2

@@ -353,3 +353,29 @@ def test_boost_of_an_empty_table():
             np.eye(3, dtype=bool), 1, True, 8, 5, 4, 0.3, 2, 5.0, 1e-6, out,
         )  # fmt: skip
         np.testing.assert_array_equal(out, 0.0)
+
+
+@pytest.mark.parametrize("folds", FOLDS)
+@pytest.mark.parametrize("kind", ["squared", "log-loss", "multi-class"])
+def test_boost_per_fold(kind, folds):
+    """Values that differ from fold to fold, missing ones among them."""
+    rng = np.random.default_rng(3)
+    n = 240
+    columns = _columns(rng, n)
+    sums = RowSums.of(*_losses(kind, rng, columns[2], n))
+    train = FOLDS[folds]
+    test = np.eye(3, dtype=bool)[-len(train) :]
+    values = np.stack([np.roll(columns, f, axis=1) for f in range(len(train))], axis=1)
+    starts = np.array([0, n // 3, n // 2, n])
+    outs = []
+    for device in DEVICES:
+        out = np.full(values.shape[:2], np.nan)
+        kernel("boost_per_fold", device)(
+            values, sums.values, starts, np.arange(0, n, 3), sums.scale, train, test,
+            sums.n_outputs, sums.squared, HOW.n_bins, HOW.rounds, HOW.leaves, HOW.rate,
+            HOW.patience, HOW.min_rows, HOW.ridge, out,
+        )  # fmt: skip
+        outs.append(out)
+    np.testing.assert_allclose(*outs, rtol=1e-9, atol=1e-9)
+    if folds != "learns from nothing":
+        assert outs[0].max() > 1.0

@@ -74,6 +74,124 @@ def test_group_moments_are_those_of_pandas(device):
     np.testing.assert_array_equal(out[:, 2, 0], [0, 0, 0, np.inf, -np.inf])
 
 
+@pytest.mark.parametrize("kind", [*KINDS, "far", "around zero"])
+@pytest.mark.parametrize("n", SIZES)
+def test_combine_moments(n, kind):
+    x, codes, atom = _rows(n, "normal" if kind in ("far", "around zero") else kind)
+    if kind == "far":
+        x = x + 1e8
+    if kind == "around zero":
+        x = np.where(np.arange(n) % 2, 0.1, -0.1)
+    outs = []
+    for device in DEVICES:
+        shift = np.empty(5)
+        kernel("group_means", device)(x, codes, 5, shift)
+        parts = kernel("group_moments", device)(x, codes, atom, 4, 5, shift)
+        out = np.full((4, len(TRAIN), 5), 7.0)
+        kernel("combine_moments", device)(parts, shift, TRAIN, 4, out)
+        outs.append(out)
+    np.testing.assert_allclose(*outs, rtol=1e-9, atol=1e-14)
+    assert np.isnan(outs[0][:, :, 4]).all()  # the key from which on values are missing
+    assert np.isnan(outs[0][:, 4]).all()  # learnt from nothing
+    for f, atoms in enumerate(TRAIN[:4]):
+        seen = atoms[atom] & (codes < 4)
+        groups = pd.Series(x[seen]).groupby(codes[seen])
+        for i, name in enumerate(("mean", "var", "min", "max")):
+            expected = groups.agg(name).reindex(range(4))
+            np.testing.assert_allclose(outs[0][i, f, :4], expected, 1e-7, 1e-12)
+
+
+def test_sum_over_sets():
+    rng = np.random.default_rng(0)
+    parts = rng.normal(size=(4, 30))
+    of, key = rng.integers(0, len(TRAIN), (3, 50)), rng.integers(0, 30, 50)
+    outs = [np.empty((3, 50)) for _ in DEVICES]
+    for device, out in zip(DEVICES, outs, strict=True):
+        kernel("sum_over_sets", device)(parts, TRAIN, of, key, out)
+    np.testing.assert_allclose(*outs, rtol=1e-12, atol=1e-14)
+    np.testing.assert_allclose(outs[0], (TRAIN @ parts)[of, key], 1e-12, 1e-14)
+
+
+@pytest.mark.parametrize("n_atoms", [4, 70, 200])
+@pytest.mark.parametrize("n", SIZES)
+def test_group_distinct(n, n_atoms):
+    rng = np.random.default_rng(n)
+    what, codes = rng.integers(0, 9, n), rng.integers(0, 4, n)  # no row of key 4
+    atom = rng.integers(0, n_atoms, n)
+    train = rng.random((6, n_atoms)) < 0.5
+    train[5] = False
+    pairs = np.arange(9 * 5)
+    args = (what * 5 + codes, atom, n_atoms, pairs % 5, pairs // 5 < 8, train, 5)
+    outs = [np.full((6, 5), 7.0) for _ in DEVICES]
+    for device, out in zip(DEVICES, outs, strict=True):
+        kernel("group_distinct", device)(*args, out)
+    np.testing.assert_array_equal(*outs)
+    for f, atoms in enumerate(train):
+        seen = atoms[atom]
+        values = pd.Series(np.where(what == 8, np.nan, what)[seen])
+        expected = values.groupby(codes[seen]).nunique().reindex(range(5))
+        np.testing.assert_array_equal(outs[0][f], expected)
+
+
+NUMBERS = {
+    "spread": lambda rng, n: rng.normal(size=n),
+    "ties": lambda rng, n: rng.integers(-3, 3, n).astype(float),
+    "close": lambda rng, n: 1.0 + rng.integers(0, 5, n) * 2.0**-50,
+    "extreme": lambda rng, n: rng.choice([-1e300, 1e-300, 0.0, 5e-324, np.inf], n),
+    "missing": lambda rng, n: np.where(rng.random(n) < 0.5, np.nan, rng.normal(size=n)),
+    "all missing": lambda rng, n: np.full(n, np.nan),
+}
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+@pytest.mark.parametrize("n", [0, *SIZES])
+def test_distinct(n, kind):
+    x = NUMBERS[kind](np.random.default_rng(n), n)
+    outs = []
+    for device in DEVICES:
+        codes, seen = np.empty(n, np.int64), np.empty(n)
+        k = kernel("distinct", device)(x, codes, seen)
+        outs.append((k, codes, seen[:k].copy()))
+    for fast, slow in zip(*outs, strict=True):
+        np.testing.assert_array_equal(fast, slow)
+    k, codes, seen = outs[0]
+    assert (codes[np.isnan(x)] == k).all()
+    np.testing.assert_array_equal(seen[codes[~np.isnan(x)]], x[~np.isnan(x)])
+
+
+@pytest.mark.parametrize("n", [0, *SIZES])
+def test_renumber(n):
+    rng = np.random.default_rng(n)
+    ids, gone = rng.integers(0, 60, n), rng.random(n) < 0.2
+    outs = []
+    for device in DEVICES:
+        codes, seen = np.empty(n, np.int64), np.empty(60, np.int64)
+        k = kernel("renumber", device)(ids, gone, codes, seen)
+        outs.append((k, codes, seen[:k].copy()))
+    for fast, slow in zip(*outs, strict=True):
+        np.testing.assert_array_equal(fast, slow)
+    k, codes, seen = outs[0]
+    np.testing.assert_array_equal(seen, np.unique(ids[~gone]))
+    np.testing.assert_array_equal(seen[codes[~gone]], ids[~gone])
+    assert (codes[gone] == k).all()
+
+
+@pytest.mark.parametrize("kind", NUMBERS)
+@pytest.mark.parametrize("n", SIZES)
+def test_unit_ranks(n, kind):
+    x = NUMBERS[kind](np.random.default_rng(n), n)
+    outs = [np.full(n, 7.0) for _ in DEVICES]
+    lengths = [
+        kernel("unit_ranks", device)(x, out)
+        for device, out in zip(DEVICES, outs, strict=True)
+    ]
+    np.testing.assert_allclose(*outs, atol=1e-12)
+    np.testing.assert_allclose(*lengths)
+    if kind not in ("missing", "all missing"):
+        ranks = pd.Series(x).rank()
+        np.testing.assert_allclose(outs[0] * lengths[0], ranks - ranks.mean())
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("n", SIZES)
 def test_group_medians(n, kind):

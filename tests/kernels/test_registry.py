@@ -10,9 +10,10 @@ from featurekit.exceptions import BackendUnavailableError
 from featurekit.kernels.registry import kernel
 
 BOTH = [
-    *("evaluate", "grids", "accumulate", "merge_cells", "boost"),
-    *("sum_by_key", "group_moments", "group_medians", "group_ranks"),
-    "ranks_in_groups",
+    *("evaluate", "grids", "accumulate", "merge_cells", "boost", "boost_per_fold"),
+    *("sum_by_key", "sum_over_sets", "group_means", "group_moments"),
+    *("combine_moments", "group_distinct", "group_medians", "group_ranks"),
+    *("ranks_in_groups", "distinct", "renumber", "unit_ranks"),
 ]
 COMPILED_ONLY = ["boost_exact_folds", "boost_exact_multiclass_folds"]
 

@@ -139,7 +139,6 @@ def accumulate(op, left, right, columns, sums, starts, centre, inverse, out):
     out : int64 array (m, A, 513, s)
         Added to in place; the last cell is for missing values.
     """
-    s = sums.shape[1]
     value = np.empty(TILE)
     w = np.empty(TILE, np.float32)
     cell = np.empty(TILE, np.uint32)  # unsigned: no test for indices from the end
@@ -154,24 +153,30 @@ def accumulate(op, left, right, columns, sums, starts, centre, inverse, out):
                 n = hi - lo
                 evaluate(op[c], a[lo:hi], b[lo:hi], value[:n])
                 _cells(value[:n], centre[c], inverse[c], w[:n], cell[:n])
-                part = sums[lo:hi]
-                if s == 2:
-                    for i in range(n):
-                        t = cell[i]
-                        table[t, 0] += part[i, 0]
-                        table[t, 1] += part[i, 1]
-                elif s == 3:
-                    for i in range(n):
-                        t = cell[i]
-                        table[t, 0] += part[i, 0]
-                        table[t, 1] += part[i, 1]
-                        table[t, 2] += part[i, 2]
-                else:
-                    for i in range(n):
-                        t = cell[i]
-                        for k in range(s):
-                            table[t, k] += part[i, k]
+                _add_rows(cell[:n], sums[lo:hi], table)
                 lo = hi
+
+
+@njit(cache=True, nogil=True)
+def _add_rows(cell, sums, table):
+    """Add a tile's rows to the sums per cell, (513, s)."""
+    s = sums.shape[1]
+    if s == 2:
+        for i in range(cell.size):
+            t = cell[i]
+            table[t, 0] += sums[i, 0]
+            table[t, 1] += sums[i, 1]
+    elif s == 3:
+        for i in range(cell.size):
+            t = cell[i]
+            table[t, 0] += sums[i, 0]
+            table[t, 1] += sums[i, 1]
+            table[t, 2] += sums[i, 2]
+    else:
+        for i in range(cell.size):
+            t = cell[i]
+            for k in range(s):
+                table[t, k] += sums[i, k]
 
 
 @njit(cache=True, nogil=True)
@@ -417,5 +422,58 @@ def boost(
                             V[b, k] += H[a, b, k]
             out[c, fold] = _boost_fold(
                 W, V, n, K, squared, rounds, leaves, rate, patience,
+                min_rows, ridge, work, iwork,
+            )  # fmt: skip
+
+
+@njit(cache=True, nogil=True)
+def boost_per_fold(
+    values, sums, starts, rows, scale, train, test, K, squared, n_bins,
+    rounds, leaves, rate, patience, min_rows, ridge, out,
+):  # fmt: skip
+    """Loss drop of candidates whose values differ from fold to fold.
+
+    Parameters
+    ----------
+    values : float64 array (m, F, n)
+        What each candidate is while fold f is left out.
+    sums : int64 array (n, s)
+    starts : int64 array (A + 1,)
+        Rows ``starts[a]:starts[a + 1]`` belong to atom ``a``.
+    rows : int64 array
+        The sample that grids are fixed from.
+    out : float64 array (m, F)
+
+    Other parameters are those of ``boost``.
+    """
+    s = sums.shape[1]
+    value = np.empty(rows.size)
+    w = np.empty(TILE, np.float32)
+    cell = np.empty(TILE, np.uint32)
+    table = np.empty((2, N_CELLS + 1, s), np.int64)
+    sides = np.empty((2, n_bins + 1, s))
+    work = np.empty(leaves + 1)
+    iwork = np.empty((5, leaves + 1), np.int64)
+    for c in range(values.shape[0]):
+        for f in range(values.shape[1]):
+            x = values[c, f]
+            for i in range(rows.size):
+                value[i] = x[rows[i]]
+            centre, inverse = grid(value)
+            table[:] = 0
+            for a in range(starts.size - 1):
+                if not (train[f, a] or test[f, a]):
+                    continue
+                lo = starts[a]
+                while lo < starts[a + 1]:
+                    hi = min(lo + TILE, starts[a + 1])
+                    _cells(x[lo:hi], centre, inverse, w[: hi - lo], cell[: hi - lo])
+                    _add_rows(
+                        cell[: hi - lo], sums[lo:hi], table[1 if test[f, a] else 0]
+                    )
+                    lo = hi
+            n = merge_cells(table, scale, n_bins, sides)
+            out[c, f] = _boost_fold(
+                sides[0], sides[1], n, K, squared, rounds, leaves, rate, patience,
                 min_rows, ridge, work, iwork,
             )  # fmt: skip

@@ -210,118 +210,166 @@ def logloss_folds(t, label, weight, group, order, start, zero_bin, train, test, 
 
 @njit(cache=True, nogil=True)
 def _take(t, label, weight, group, order, start, used):
-    """Rows of one side of a fold in bin order: (t, label, weight, bin)."""
+    """Rows of one side of a fold in bin order, class by class.
+
+    Returns
+    -------
+    first : int64 array (B + 1,), bounds of the bins
+    t : float64 array (K, rows)
+    weight : float64 array (rows,) or (0,)
+    of_class : float64 array (K, B), weight of the rows of each class per bin
+    """
+    n_class = t.shape[1]
+    n_bins = start.size - 1
+    first = np.zeros(n_bins + 1, np.int64)
+    kept = np.empty(group.size, np.int64)
+    of_class = np.zeros((n_class, n_bins))
     n = 0
-    for a in group:
-        n += used[a]
-    t_kept = np.empty((n, t.shape[1]))
-    label_kept = np.empty(n, np.int64)
-    weight_kept = np.empty(n if weight.size else 0)
-    code = np.empty(n, np.int64)
-    n = 0
-    for b in range(start.size - 1):
+    for b in range(n_bins):
         for k in range(start[b], start[b + 1]):
             i = order[k]
-            if not used[group[i]]:
-                continue
-            for c in range(t.shape[1]):
-                t_kept[n, c] = t[i, c]
-            label_kept[n] = label[i]
-            code[n] = b
-            if weight.size:
-                weight_kept[n] = weight[i]
-            n += 1
-    return t_kept, label_kept, weight_kept, code
+            if used[group[i]]:
+                kept[n] = i
+                of_class[label[i], b] += weight[i] if weight.size else 1.0
+                n += 1
+        first[b + 1] = n
+    t_kept = np.empty((n_class, n))
+    weight_kept = np.empty(n if weight.size else 0)
+    for j in range(n):
+        for c in range(n_class):
+            t_kept[c, j] = t[kept[j], c]
+        if weight.size:
+            weight_kept[j] = weight[kept[j]]
+    return first, t_kept, weight_kept, of_class
 
 
-@njit(cache=True, nogil=True)
-def _softmax_sums(side, u, grad, hess):
-    """Fill G and H (n_bins + 1, K) from the rows of one side."""
-    t, label, weight, code = side
-    n_class = t.shape[1]
+@njit(cache=True, nogil=True, fastmath=_FAST)
+def _totals(t, u, b, lo, hi, total):
+    """Fill ``total`` with the sum over the classes of t u, for the rows of a bin."""
+    for i in range(hi - lo):
+        total[i] = 0.0
+    for c in range(t.shape[0]):
+        part, factor = t[c, lo:hi], u[c, b]
+        for i in range(hi - lo):
+            total[i] += part[i] * factor
+
+
+@njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
+def _softmax_sums(side, u, grad, hess, total):
+    """Fill G and H (K, n_bins + 1) from the rows of one side.
+
+    With p = t u / sum(t u) one division per row is left; sums run over the rows of a
+    bin, class by class, and compile to vector instructions.
+    """
+    first, t, weight, of_class = side
+    n_class = t.shape[0]
     factor = n_class / (n_class - 1.0)
-    for b in range(grad.shape[0]):
-        for k in range(n_class):
-            grad[b, k] = hess[b, k] = 0.0
-    for i in range(code.size):
-        b = code[i]
-        total = 0.0
-        for k in range(n_class):
-            total += t[i, k] * u[b, k]
-        w = weight[i] if weight.size else 1.0
-        for k in range(n_class):
-            p = t[i, k] * u[b, k] / total
-            grad[b, k] += np.float32((p - 1.0 if k == label[i] else p) * w)
-            hess[b, k] += np.float32(factor * p * (1.0 - p) * w)
+    for b in range(grad.shape[1]):
+        lo, hi = first[b], first[b + 1]
+        _totals(t, u, b, lo, hi, total)
+        for i in range(hi - lo):
+            total[i] = 1.0 / total[i]
+        for c in range(n_class):
+            part, own = t[c, lo:hi], u[c, b]
+            g = q = 0.0
+            if weight.size:
+                w = weight[lo:hi]
+                for i in range(hi - lo):
+                    p = part[i] * own * total[i]
+                    g += w[i] * p
+                    q += w[i] * p * p
+            else:
+                for i in range(hi - lo):
+                    p = part[i] * own * total[i]
+                    g += p
+                    q += p * p
+            grad[c, b] = g - of_class[c, b]
+            hess[c, b] = factor * (g - q)
 
 
 @njit(cache=True, nogil=True)
-def _softmax_loss(side, u):
-    """Sum of multi-class log-losses over one side, and its number of rows."""
-    t, label, weight, code = side
-    loss = 0.0
-    rows = 0.0
-    for i in range(code.size):
-        b = code[i]
-        total = 0.0
-        for k in range(t.shape[1]):
-            total += t[i, k] * u[b, k]
-        w = weight[i] if weight.size else 1.0
-        own = max(t[i, label[i]] * u[b, label[i]], 1e-300)
-        loss += w * math.log(total / own)
-        rows += w
-    return loss, rows
+def _softmax_loss(side, f, u, total):
+    """Sum of multi-class log-losses over one side, less what f does not change.
+
+    Without weights the sums of the rows are multiplied up, and a logarithm is taken
+    only when the product grows large or small.
+    """
+    first, t, weight, of_class = side
+    loss, product = 0.0, 1.0
+    for b in range(f.shape[1]):
+        lo, hi = first[b], first[b + 1]
+        _totals(t, u, b, lo, hi, total)
+        for i in range(hi - lo):
+            if weight.size:
+                loss += weight[lo + i] * math.log(total[i])
+                continue
+            product *= total[i]
+            if product > 1e150 or product < 1e-150:
+                loss += math.log(product)
+                product = 1.0
+        for c in range(f.shape[0]):
+            loss -= of_class[c, b] * f[c, b]
+    return loss + math.log(product)
 
 
 @njit(cache=True, nogil=True)
-def _softmax_trees(train, count, flags, zero_bin, f, u, grad, hess):
+def _softmax_trees(train, count, flags, zero_bin, live, f, u, grad, hess, work, total):
     """One round: a tree per class, added to f; u = exp(f). Returns the most leaves."""
     n_bins = count.size - 1
-    n_class = f.shape[1]
-    in_class = np.zeros(n_class, np.int64)
-    for c in train[1]:
-        in_class[c] += 1
-    _softmax_sums(train, u, grad, hess)
-    g, h, step = np.empty(n_bins + 1), np.empty(n_bins + 1), np.empty(n_bins + 1)
-    work = np.empty((4, n_bins + 2))
+    _softmax_sums(train, u, grad, hess, total)
+    step = np.empty(n_bins + 1)
     most = 1
-    for c in range(n_class):
-        # a class without rows (or with all rows) gets no trees
-        if in_class[c] == 0 or in_class[c] == train[1].size:
+    for c in range(f.shape[0]):
+        if not live[c]:
             continue
-        for b in range(n_bins + 1):
-            g[b], h[b] = grad[b, c], hess[b, c]
-        most = max(most, grow_tree(g, h, count, n_bins, flags, work, step))
+        leaves = grow_tree(grad[c], hess[c], count, n_bins, flags, work, step)
+        if leaves == 1:
+            continue
+        most = max(most, leaves)
         if count[n_bins] == 0:  # NaN not seen in training goes where zero goes
             step[n_bins] = step[zero_bin]
         for b in range(n_bins + 1):
-            f[b, c] = min(max(f[b, c] + step[b], -MAX_SCORE / 2), MAX_SCORE / 2)
-            u[b, c] = math.exp(f[b, c])
+            f[c, b] = min(max(f[c, b] + step[b], -MAX_SCORE / 2), MAX_SCORE / 2)
+            u[c, b] = math.exp(f[c, b])
     return most
 
 
 @njit(cache=True, nogil=True)
-def _boost_softmax(train, valid, n_bins, zero_bin):
-    """Mean drop of the multi-class log-loss on the validation rows of one fold."""
-    n_class = train[0].shape[1]
-    count = np.zeros(n_bins + 1)
-    for b in train[3]:
-        count[b] += 1.0
+def _boost_softmax(train, valid, rows, zero_bin):
+    """Mean drop of the multi-class log-loss on the validation rows of one fold.
+
+    ``rows`` is the weight of the validation rows.
+    """
+    first, t, _, of_class = train
+    n_class, n_bins = t.shape[0], first.size - 2
+    count = np.empty(n_bins + 1)
+    for b in range(n_bins + 1):
+        count[b] = first[b + 1] - first[b]
     flags = bin_flags(count, n_bins, zero_bin)
-    f = np.zeros((n_bins + 1, n_class))
-    u = np.ones((n_bins + 1, n_class))
-    grad = np.empty((n_bins + 1, n_class))
-    hess = np.empty((n_bins + 1, n_class))
-    start_loss, rows = _softmax_loss(valid, u)
+    # a class without rows (or with all rows) gets no trees
+    live = np.empty(n_class, np.bool_)
+    everything = of_class.sum()
+    for c in range(n_class):
+        live[c] = 0.0 < of_class[c].sum() < everything
+    f = np.zeros((n_class, n_bins + 1))
+    u = np.ones((n_class, n_bins + 1))
+    grad = np.empty((n_class, n_bins + 1))
+    hess = np.empty((n_class, n_bins + 1))
+    work = np.empty((4, n_bins + 2))
+    total = np.empty(max(t.shape[1], valid[1].shape[1]))
+    start_loss = _softmax_loss(valid, f, u, total)
     best, at, more = -np.inf, 0, True
     for r in range(N_ROUNDS):
         most = 1
         if flags >= 0:
-            most = _softmax_trees(train, count, flags, zero_bin, f, u, grad, hess)
+            most = _softmax_trees(
+                train, count, flags, zero_bin, live, f, u, grad, hess, work, total
+            )
         if most == 1:
             best = best if r else 0.0
             break
-        best, at, more = improves(start_loss - _softmax_loss(valid, u)[0], best, at, r)
+        drop = start_loss - _softmax_loss(valid, f, u, total)
+        best, at, more = improves(drop, best, at, r)
         if not more:
             break
     return best / rows if rows > 0.0 else np.nan
@@ -333,4 +381,4 @@ def softmax_folds(t, label, weight, group, order, start, zero_bin, train, test, 
     for f in range(train.shape[0]):
         left = _take(t, label, weight, group, order, start, train[f])
         right = _take(t, label, weight, group, order, start, test[f])
-        out[f] = _boost_softmax(left, right, start.size - 2, zero_bin)
+        out[f] = _boost_softmax(left, right, right[3].sum(), zero_bin)

@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numba import njit
+
+from featurekit.kernels.cpu.exact_bins import sort_rows
+
+
+@njit(cache=True, nogil=True)
+def nothing():
+    """Do nothing; the first call of any kernel loads numba's tables."""
+    return 0
 
 
 @njit(cache=True, nogil=True)
@@ -14,6 +24,28 @@ def sum_by_key(values, atom, codes, size, out):
         t = atom[i] * size + codes[i]
         for k in range(s):
             out[t, k] += values[i, k]
+
+
+@njit(cache=True, nogil=True)
+def sum_over_sets(parts, sets, of, key, out):
+    """Sums over sets of atoms, of some sets and keys.
+
+    Parameters
+    ----------
+    parts : float64 array (A, size)
+    sets : bool array (S, A)
+    of : int64 array (F, m)
+    key : int64 array (m,)
+    out : float64 array (F, m)
+        ``out[f, i]`` is the sum of ``parts[a, key[i]]`` over the set ``of[f, i]``.
+    """
+    for f in range(of.shape[0]):
+        for i in range(key.size):
+            total = 0.0
+            for a in range(parts.shape[0]):
+                if sets[of[f, i], a]:
+                    total += parts[a, key[i]]
+            out[f, i] = total
 
 
 @njit(cache=True, nogil=True)
@@ -49,6 +81,189 @@ def group_moments(x, codes, atom, n_atoms, size, shift):
             out[3, a, c] = min(out[3, a, c], v)
             out[4, a, c] = max(out[4, a, c], v)
     return out
+
+
+@njit(cache=True, nogil=True)
+def combine_moments(parts, shift, train, missing, out):
+    """Mean, sample variance, minimum and maximum per set of atoms and key.
+
+    Parameters
+    ----------
+    parts : float64 array (5, A, size)
+        What ``group_moments`` made about ``shift``.
+    shift : float64 array (size,)
+    train : bool array (F, A)
+        The sets of atoms.
+    missing : int
+        Keys from here on have no values.
+    out : float64 array (4, F, size)
+        NaN where a set has no row of the key, or a variance fewer than two.
+    """
+    n_atoms = parts.shape[1]
+    out[:] = np.nan
+    for f in range(train.shape[0]):
+        for c in range(missing):
+            n = s = q = 0.0
+            low = np.inf
+            high = -np.inf
+            for a in range(n_atoms):
+                if train[f, a]:
+                    n += parts[0, a, c]
+                    s += parts[1, a, c]
+                    q += parts[2, a, c]
+                    low = min(low, parts[3, a, c])
+                    high = max(high, parts[4, a, c])
+            if n == 0.0:
+                continue
+            mean = s / n
+            variance = max(q - s * mean, 0.0) / (n - 1.0) if n > 1.0 else np.nan
+            mean += shift[c]
+            if low == high:
+                mean = low
+                variance = 0.0 if n > 1.0 else np.nan
+            # a mean of zero comes out as rounding noise, by which nothing is divided
+            if abs(mean) <= 1e-12 * max(abs(low), abs(high)):
+                mean = 0.0
+            out[0, f, c] = mean
+            out[1, f, c] = variance
+            out[2, f, c] = low
+            out[3, f, c] = high
+
+
+@njit(cache=True, nogil=True)
+def group_means(x, codes, size, out):
+    """Mean of x per key over all rows, 0 where there are none; float64 (size,)."""
+    rows = np.zeros(size)
+    out[:] = 0.0
+    for i in range(x.size):
+        if x[i] == x[i]:
+            rows[codes[i]] += 1.0
+            out[codes[i]] += x[i]
+    for c in range(size):
+        if rows[c] > 0.0:
+            out[c] /= rows[c]
+
+
+@njit(cache=True, nogil=True)
+def distinct(values, codes, seen):
+    """Number the values that are not NaN in ascending order.
+
+    Parameters
+    ----------
+    values : float64 array (n,)
+    codes : int64 array (n,)
+        Filled; NaN gets the number of distinct values.
+    seen : float64 array (n,)
+        Filled with the distinct values.
+
+    Returns
+    -------
+    int
+        How many there are.
+    """
+    n = values.size
+    order = np.empty(n, np.int64)
+    ranked = np.empty(n)
+    m = sort_rows(values, order, ranked)
+    k = 0
+    for i in range(m):
+        if i == 0 or ranked[i] != ranked[i - 1]:
+            seen[k] = ranked[i]
+            k += 1
+        codes[order[i]] = k - 1
+    for i in range(m, n):
+        codes[order[i]] = k
+    return k
+
+
+@njit(cache=True, nogil=True)
+def renumber(ids, gone, codes, seen):
+    """The same for whole numbers below ``seen.size``, of which some are ``gone``.
+
+    ``seen`` is an int64 array, as long as ids go. No sorting.
+    """
+    seen[:] = -1
+    for i in range(ids.size):
+        if not gone[i]:
+            seen[ids[i]] = 0
+    k = 0
+    for v in range(seen.size):
+        if seen[v] == 0:
+            seen[v] = k
+            k += 1
+    for i in range(ids.size):
+        codes[i] = k if gone[i] else seen[ids[i]]
+    j = 0
+    for v in range(seen.size):
+        if seen[v] >= 0:
+            seen[j] = v
+            j += 1
+    return k
+
+
+@njit(cache=True, nogil=True)
+def group_distinct(pair, atom, n_atoms, of_key, counted, train, size, out):
+    """Distinct values per key over each set of atoms.
+
+    Parameters
+    ----------
+    pair : int64 array (n,)
+        Number of each row's pair of key and value.
+    of_key : int64 array (P,)
+        Key of each pair.
+    counted : bool array (P,)
+        Whether the pair's value counts, or only shows that the key has rows.
+    train : bool array (F, A)
+    out : float64 array (F, size)
+        NaN where a set has no row of the key.
+    """
+    n_words = (n_atoms + 63) // 64
+    seen = np.zeros((of_key.size, n_words), np.uint64)
+    for i in range(pair.size):
+        seen[pair[i], atom[i] >> 6] |= np.uint64(1) << np.uint64(atom[i] & 63)
+    out[:] = np.nan
+    mask = np.empty(n_words, np.uint64)
+    for f in range(train.shape[0]):
+        mask[:] = 0
+        for a in range(n_atoms):
+            if train[f, a]:
+                mask[a >> 6] |= np.uint64(1) << np.uint64(a & 63)
+        for p in range(of_key.size):
+            for k in range(n_words):
+                if seen[p, k] & mask[k]:
+                    c = of_key[p]
+                    before = out[f, c] if out[f, c] == out[f, c] else 0.0
+                    out[f, c] = before + counted[p]
+                    break
+
+
+@njit(cache=True, nogil=True)
+def unit_ranks(x, out):
+    """Ranks of x, NaN last, ties averaged; centred and of unit length.
+
+    Returns the length that they had.
+    """
+    n = x.size
+    order = np.empty(n, np.int64)
+    ranked = np.empty(n)
+    m = sort_rows(x, order, ranked)
+    lo = 0
+    norm = 0.0
+    middle = 0.5 * (n - 1)
+    while lo < n:
+        hi = lo + 1
+        while hi < n and (lo >= m or (hi < m and ranked[hi] == ranked[lo])):
+            hi += 1
+        rank = 0.5 * (lo + hi - 1) - middle
+        for k in range(lo, hi):
+            out[order[k]] = rank
+        norm += (hi - lo) * rank * rank
+        lo = hi
+    norm = math.sqrt(norm)
+    if norm > 0.0:
+        for i in range(n):
+            out[i] /= norm
+    return norm
 
 
 @njit(cache=True, nogil=True)
