@@ -89,7 +89,9 @@ class Distinct:
     seen: NDArray[Any]
 
     @classmethod
-    def learn(cls, values: NDArray[Any], gone: NDArray[np.bool_]) -> tuple[Distinct, Key]:
+    def learn(
+        cls, values: NDArray[Any], gone: NDArray[np.bool_]
+    ) -> tuple[Distinct, Key]:
         """Learn from the values that are not missing, and the key they are."""
         codes = np.empty(len(values), np.int64)
         most = int(values.max(initial=0)) if values.dtype == np.int64 else -1

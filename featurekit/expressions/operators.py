@@ -239,7 +239,12 @@ class TargetTable(KeyTable):
         return self.formula(n, s, _prior(counts, totals, weights)[:, None])
 
     def at(
-        self, args: tuple[Any, ...], learning: Learning, sets: Bools, of: Ints, key: Ints
+        self,
+        args: tuple[Any, ...],
+        learning: Learning,
+        sets: Bools,
+        of: Ints,
+        key: Ints,
     ) -> Floats:
         """The entries ``[of[f, i], key[i]]`` of the tables of ``sets``, and no others.
 
@@ -347,9 +352,7 @@ def _moments(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
     )
 
 
-def _fresh_moments(
-    x: Floats, key: Key, learning: Learning, train: Bools
-) -> Floats:
+def _fresh_moments(x: Floats, key: Key, learning: Learning, train: Bools) -> Floats:
     # squares are summed about each key's own mean, or far keys cost the digits
     shift = np.empty(key.size)
     kernel("group_means")(x, key.codes, key.size, shift)

@@ -3,7 +3,7 @@
 For every fold the whole search is run again on the fold's training rows, and models
 with the best k features are compared on rows that had no part in finding them. The
 smallest k within one standard error of the best is kept, and none where no k is
-`SURE` standard errors above none.
+`SURE` standard errors above none. Errors are of differences on the same rows.
 """
 
 from __future__ import annotations
@@ -220,9 +220,17 @@ def fitted_values(
 
 
 def _decide(sizes: tuple[int, ...], gains: list[list[Floats]]) -> Verdict:
-    """The smallest size within one standard error of the best, or none: see above."""
+    """The smallest size within one standard error of the best, or none: see above.
+
+    That error is of the difference between the two, row by row: what is hard to
+    predict with either says nothing of which is better.
+    """
     mean, error = np.array([_summary(gain) for gain in gains]).T
     best = int(mean.argmax())
-    enough = mean >= mean[best] - error[best]
+    less = [
+        _summary([b - a for a, b in zip(gain, gains[best], strict=True)])
+        for gain in gains
+    ]
+    enough = np.array([behind <= noise for behind, noise in less])
     enough[0] = not (mean > SURE * error).any()
     return Verdict(sizes, mean, error, sizes[int(enough.argmax())], len(gains[0]))

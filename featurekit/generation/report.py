@@ -144,7 +144,7 @@ def bytes_needed(n: int, d: int, n_survivors: int) -> int:
     columns = 3 * n * d * 8
     sums = n * 6 * 8
     survivors = 2 * few * (n_survivors + d) * 8
-    ranks = 3 * EXACT_PER_SURVIVOR * n_survivors * TWIN_ROWS * 8
+    ranks = int(3 * EXACT_PER_SURVIVOR * n_survivors) * TWIN_ROWS * 8
     return columns + sums + survivors + ranks + (256 << 20)
 
 

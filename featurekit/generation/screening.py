@@ -204,8 +204,9 @@ class Screener:
         """Drops of candidates that share a key, and so their sums over the rows."""
         learning = self._learning()
         out = np.zeros((len(nodes), self.folds.n_folds))
-        tables: list[tuple[int, Key, Floats]] = []
-        nested: list[tuple[int, Key, Floats]] = []
+        # most tables are of one key; some each of a pair of their own
+        tables: dict[Key, list[tuple[int, KeyTable, Any]]] = defaultdict(list)
+        nested: dict[Key, list[tuple[int, KeyTable, Any]]] = defaultdict(list)
         rows: list[int] = []
         for i, node in enumerate(nodes):
             assert isinstance(node, Call)
@@ -220,21 +221,22 @@ class Screener:
                 args = self._args(node, learning)
                 key = op.key_of(args)
                 if op.needs_target:
-                    nested.append((i, key, self._nested(op, args, key, learning)))
+                    nested[key].append((i, op, args))
                 elif key.size * self.folds.n_atoms > len(self.table):
                     rows.append(i)
                 else:
-                    found = self._tables(op, args, learning)
-                    tables.append((i, key, found[self.folds.fold_of_atom]))
-        for drops, found in ((self._pairs, tables), (self._per_fold, nested)):
-            # most are of one key; some each of a pair of their own
-            of_key: dict[int, list[tuple[int, Key, Floats]]] = defaultdict(list)
-            for entry in found:
-                of_key[id(entry[1])].append(entry)
-            for entries in of_key.values():
-                values = np.stack([v for _, _, v in entries])
-                where = [i for i, _, _ in entries]
-                out[where] = drops(entries[0][1], values, learning)
+                    tables[key].append((i, op, args))
+        for of_key, values_of, drops_of in (
+            (tables, self._of_atoms, self._pairs),
+            (nested, self._nested, self._per_fold),
+        ):
+            for key, jobs in of_key.items():
+                size = max(1, _BATCH_BYTES // (8 * self.folds.n_folds * key.size))
+                for lo in range(0, len(jobs), size):
+                    some = jobs[lo : lo + size]
+                    made = [values_of(op, args, key, learning) for _, op, args in some]
+                    where = [i for i, _, _ in some]
+                    out[where] = drops_of(key, np.stack(made), learning)
         size = max(1, _BATCH_BYTES // (8 * len(self.table)))
         for lo in range(0, len(rows), size):
             part = rows[lo : lo + size]
@@ -245,18 +247,13 @@ class Screener:
             )  # fmt: skip
         return out
 
-    def _tables(
-        self,
-        op: KeyTable,
-        args: Any,
-        learning: Learning,
-        train: NDArray[np.bool_] | None = None,
+    def _of_atoms(
+        self, op: KeyTable, args: Any, key: Key, learning: Learning
     ) -> Floats:
-        """Table of each set of atoms and, last, of none (rows of no fold)."""
+        """A table's values per atom and key, (A, size)."""
         assert op.tables is not None
-        if train is None:
-            train = learning.with_nothing(self.folds.train)
-        return op.tables(args, learning, train)
+        tables = op.tables(args, learning, learning.with_nothing(self.folds.train))
+        return tables[self.folds.fold_of_atom]
 
     def _pairs(self, key: Key, values: Floats, learning: Learning) -> Floats:
         """Drops of features whose value in atom a and key c is ``values[i, a, c]``."""
@@ -309,7 +306,8 @@ class Screener:
         )
         if isinstance(op, TargetTable):
             return op.at(args, learning, sets, of, codes)
-        return self._tables(op, args, learning, sets)[of, codes]
+        assert op.tables is not None
+        return op.tables(args, learning, sets)[of, codes]
 
     def _category(self, key: Key, learning: Learning) -> Floats:
         """A key as an unordered category: sorted by gradient over hessian, per fold.

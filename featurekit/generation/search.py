@@ -42,12 +42,12 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 N_SURVIVORS = 30
-EXACT_PER_SURVIVOR = 2
+EXACT_PER_SURVIVOR = 1.5
 SAME = 0.995
 TWIN_ROWS = 4000
 CHUNKS = 20
 MAX_PARENTS = 15
-TREES = 70
+TREES = 50
 """Trees of the model of the second stage; of several classes each round has one each,
 and at least 15 rounds are needed for the gains to settle."""
 
@@ -98,7 +98,8 @@ class Problem:
 class Settings:
     """How the search goes about it.
 
-    Twice as many as ``n_survivors`` are scored exactly; so many enter the second stage.
+    Half as many again as ``n_survivors`` are scored exactly; so many enter the second
+    stage.
     """
 
     n_data_blocks: int = 8
@@ -208,7 +209,7 @@ def _prune(
             records[node].reason = f"below the best {keep} on 1/{block} of the rows"
         alive = alive[:keep]
         block //= 2
-    n_exact = EXACT_PER_SURVIVOR * settings.n_survivors
+    n_exact = int(EXACT_PER_SURVIVOR * settings.n_survivors)
     best: list[Expression] = []
     for node in alive:
         record = records[node]

@@ -8,12 +8,10 @@ from sklearn.model_selection import KFold, TimeSeriesSplit
 
 from featurekit.data.columns import CategoricalColumn, NumericColumn, Table
 from featurekit.expressions import cross_fit, parse
-from featurekit.expressions.evaluate import operator
 from featurekit.expressions.operators import (
     OPERATORS,
     SMOOTHING,
     Elementwise,
-    Key,
     register_operator,
 )
 from featurekit.generation.screening import Screener
