@@ -35,7 +35,9 @@ bench: setup  ## the side-by-side benchmarks (long; see benchmarks/README.md)
 	$(PY) -m benchmarks.scoring
 	$(PY) -m benchmarks.noise
 	$(PY) -m benchmarks.large
+	$(PY) -m benchmarks.exact_parity
 	$(PY) -m benchmarks.speed
+	$(PY) -m benchmarks.cost
 	$(PY) -m benchmarks.quality
 
 clean:  ## remove what the commands made

@@ -58,6 +58,9 @@ RUNNERS = {
     "featurekit_10": Runner(
         "run_featurekit.py", None, {"n_features": 10, "again": True}
     ),
+    "featurekit_alone": Runner(
+        "run_featurekit.py", None, {"n_features": 10, "feature_boosting": False}
+    ),
 }
 METHODS = ("base", "noise10", *RUNNERS)
 PEER_METHODS = ("openfe", "autogluon", "autogluon_lgb")

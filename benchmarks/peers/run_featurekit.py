@@ -1,8 +1,8 @@
 """Run featurekit itself, measured as its peers are; see `exchange` for the protocol.
 
-Options in the request: ``n_features`` (a number or "auto"), ``random_state``,
-``fit_only``, ``again`` (fit twice). What is imported on first use is imported here,
-before anything is measured, as that of the peers is.
+Options in the request: ``n_features`` (a number or "auto"), ``feature_boosting``,
+``random_state``, ``fit_only``, ``again`` (fit twice). What is imported on first use is
+imported here, before anything is measured, as that of the peers is.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ def main() -> None:
     generator = OpenFE(
         n_features=request.get("n_features", "auto"),
         task=request["task"],
+        feature_boosting=request.get("feature_boosting", True),
         random_state=request.get("random_state", 0),
         n_jobs=1,
     ).set_output(transform="pandas")

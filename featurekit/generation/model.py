@@ -20,8 +20,8 @@ MAX_ROWS = 200_000
 # below this, LightGBM's threads wait for each other longer than they work, and far
 # longer where another process holds one of the cores
 THREADED_ROWS = 50_000
-EARLY_ROUNDS = 25
-RATE = 0.2
+EARLY_ROUNDS = 20
+RATE = 0.25
 QUICK_ROUNDS = 12
 QUICK_RATE = 0.3
 

@@ -69,7 +69,7 @@ from featurekit.generation.search import (
 from featurekit.statistics.folds import Folds
 
 UNJUDGED = 10
-BASE_ROUNDS = 90
+BASE_ROUNDS = 72
 
 
 @dataclass

@@ -127,7 +127,8 @@ class Screener:
             out[part] = self._of_one_key([candidates[i] for i in part])
             done(len(part))
 
-        self._prepare([candidates[i] for part in by_key.values() for i in part])
+        if self.n_threads > 1:
+            self._prepare([candidates[i] for part in by_key.values() for i in part])
         run_threads(group, list(by_key), self.n_threads)
         return out
 

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from featurekit.exceptions import BackendUnavailableError
@@ -83,3 +85,17 @@ def _load_compiler() -> None:
     finally:
         if collecting:
             gc.enable()
+
+
+def forget_stale(folder: Path) -> None:
+    """Drop compiled kernels that are older than any source file beside them.
+
+    numba compiles a kernel anew when its own file changes, but not when that of a
+    kernel it calls does: in a copy of the repository the old code would go on running.
+    """
+    newest = max(path.stat().st_mtime for path in folder.glob("*.py"))
+    for index in folder.glob("__pycache__/*.nbi"):
+        # not ours to write to, or gone already: another process was here
+        with suppress(OSError):
+            if index.stat().st_mtime < newest:
+                index.unlink()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import os
 
 import pytest
 
 from featurekit.exceptions import BackendUnavailableError
-from featurekit.kernels.registry import kernel
+from featurekit.kernels.registry import forget_stale, kernel
 
 BOTH = [
     *("evaluate", "grids", "accumulate", "merge_cells", "boost", "boost_per_fold"),
@@ -46,3 +47,15 @@ def test_device_without_kernels_says_what_to_use(device):
 
 def test_a_kernel_is_looked_up_once():
     assert kernel("boost") is kernel("boost")
+
+
+def test_compiled_kernels_older_than_any_source_are_dropped(tmp_path):
+    """A kernel holds the code of those it calls, which may lie in another file."""
+    compiled = tmp_path / "__pycache__"
+    compiled.mkdir()
+    times = {"caller.py": 100, "called.py": 300, "__pycache__/old.nbi": 200}
+    for name, time in (times | {"__pycache__/new.nbi": 400}).items():
+        (tmp_path / name).touch()
+        os.utime(tmp_path / name, (time, time))
+    forget_stale(tmp_path)
+    assert [path.name for path in compiled.iterdir()] == ["new.nbi"]
