@@ -130,13 +130,19 @@ def _encode_numbers(series: nw.Series[Any], name: str, want: Want) -> Encoded:
     wide = dtype in (nw.Int64, nw.UInt64, nw.Int128, nw.UInt128)
     if want == "auto" and wide and _inexact(series.min(), series.max()):
         want = "categorical"
+    if dtype.is_decimal():
+        # value by value: Arrow's own cast is not always the nearest float
+        gone = series.is_null().to_numpy()
+        floats = [
+            np.nan if none else float(v)
+            for v, none in zip(series.to_list(), gone, strict=True)
+        ]
+        return _encode_array(np.array(floats, np.float64), name, want)
     if want != "categorical":
         values = series.cast(nw.Float64).to_numpy()
         return Encoded(NumericColumn(values), word)
     if dtype in (nw.Int128, nw.UInt128):
         return _encode_objects(np.array(series.to_list(), dtype=object), name, want)
-    if dtype.is_decimal():
-        series = series.cast(nw.Float64)
     present = ~series.is_null().to_numpy()
     found = _number_categories(series.drop_nulls().to_numpy())
     codes = np.full(len(series), found.missing_code, dtype=found.codes.dtype)
@@ -175,8 +181,8 @@ def _encode_objects(values: NDArray[np.object_], name: str, want: Want) -> Encod
     types = {kind: _word(kind) for kind in set(map(type, values))}
     _refuse_types(types, values, name)
     words = set(types.values()) - {"missing"}
-    if len(_families(words)) > 1 and "float" in words:
-        # a float among strings or dates may be no more than the mark of a gap
+    if len(words) > 1 and "float" in words:
+        # a float among other types may be no more than the mark of a gap
         gap = all(v != v for v in values if types[type(v)] == "float")
         words -= {"float"} if gap else set()
     families = _families(words)

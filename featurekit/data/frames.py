@@ -148,13 +148,23 @@ def as_matrix(X: Any) -> NDArray[Any]:
     )
 
 
+def native_of(X: Any) -> Any:
+    """X without a wrapper of narwhals; an Arrow record batch as a table."""
+    native = nw.to_native(X, pass_through=True)
+    if (pa := nw.dependencies.get_pyarrow()) and isinstance(native, pa.RecordBatch):
+        return pa.Table.from_batches([native])
+    return native
+
+
 def _open_native(X: Any) -> tuple[FrameType, Any]:
     """The library of X and its narwhals frame (None for "numpy")."""
-    native = nw.to_native(X, pass_through=True)
+    native = native_of(X)
     if "scipy.sparse" in sys.modules and sys.modules["scipy.sparse"].issparse(native):
         raise TypeError(_SPARSE)
     if nw.dependencies.is_pandas_dataframe(native):
         _refuse_duplicates(list(native.columns))
+    if nw.dependencies.is_pyarrow_table(native):
+        _refuse_duplicates(native.column_names)
     frame: Any = nw.from_native(native, pass_through=True, allow_series=True)
     if isinstance(frame, nw.LazyFrame):
         raise TypeError(
@@ -199,7 +209,13 @@ def _vector(name: Any, values: Any) -> Series:
     series: Any = nw.from_native(values, pass_through=True, allow_series=True)
     if isinstance(series, nw.Series):
         return series
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except ValueError:
+        raise SchemaError(
+            f"column {name!r}: the values of a mapping are 1-D, got sequences of "
+            "different lengths"
+        ) from None
     if array.dtype.kind in "US" and not hasattr(values, "__array__"):
         array = np.asarray(values, dtype=object)
     if array.ndim != 1:

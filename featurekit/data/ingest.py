@@ -259,6 +259,8 @@ def _asked(names: tuple[str, ...], features: CategoricalFeatures) -> set[int]:
             f"categorical_features is 'auto' or a list, got {features!r}: for one "
             f"column write [{features!r}]"
         )
+    if not hasattr(features, "__len__"):
+        raise SchemaError(f"categorical_features is 'auto' or a list, got {features!r}")
     items = np.asarray(features).tolist() if len(features) else []
     if items and all(isinstance(item, bool) for item in items):
         if len(items) != len(names):

@@ -10,7 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featurekit.data.columns import CategoricalColumn, NumericColumn
-from featurekit.data.frames import FrameType, as_matrix, frame_type
+from featurekit.data.frames import (
+    FrameType,
+    as_matrix,
+    column_names,
+    frame_type,
+    native_of,
+)
 
 New = NumericColumn | CategoricalColumn | NDArray[Any]
 
@@ -44,16 +50,18 @@ def append_columns(
         An array is float64, or of objects where X held text.
     """
     came = frame_type(X)
+    _refuse_taken(X, came, new, keep_input, input_names)
     target: FrameType = came if container == "default" else container  # type: ignore[assignment]
     if target == "numpy":
         return _array(as_matrix(X), new, keep_input)
     if came == "numpy":
         matrix = as_matrix(X)
         n_rows = len(matrix)
-        kept = {name: matrix[:, i] for i, name in enumerate(input_names)}
+        names = input_names or [f"x{i}" for i in range(matrix.shape[1])]
+        kept = {name: matrix[:, i] for i, name in enumerate(names)}
         old = _frame(target, kept if keep_input else {}, n_rows, None)
     else:
-        old = _convert(nw.to_native(X, pass_through=True), target)
+        old = _convert(native_of(X), target)
         n_rows = len(old)
         names = list(nw.from_native(old).columns)
         if input_names and names != list(input_names):
@@ -66,6 +74,24 @@ def append_columns(
     if target == "polars":
         return _beside_polars(old, new, keep_input)
     return _beside_arrow(old, new, keep_input)
+
+
+def _refuse_taken(
+    X: Any,
+    came: FrameType,
+    new: Mapping[str, New],
+    keep_input: bool,
+    input_names: Sequence[str],
+) -> None:
+    """A new column's name must not be one of the caller's; arrays have no names."""
+    if not keep_input or (came == "numpy" and not input_names):
+        return
+    taken = set(input_names or column_names(X)) & set(new)
+    if taken:
+        raise ValueError(
+            f"X has columns named like new ones: {sorted(taken)}. Rename them, or use "
+            "keep_input=False."
+        )
 
 
 def _array(matrix: NDArray[Any], new: Mapping[str, New], keep: bool) -> NDArray[Any]:
@@ -102,7 +128,12 @@ def _frame(target: str, columns: Mapping[str, Any], n_rows: int, index: Any) -> 
         return pd.DataFrame(dict(columns), index=index if columns else range(n_rows))
     import polars as pl
 
-    return pl.DataFrame(dict(columns))
+    # objects one by one, so that their own type decides
+    typed = {
+        name: values.tolist() if values.dtype == object else values
+        for name, values in columns.items()
+    }
+    return pl.DataFrame(typed)
 
 
 def _convert(native: Any, target: str) -> Any:

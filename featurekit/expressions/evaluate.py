@@ -30,11 +30,12 @@ from featurekit.expressions.tree import Call, Column, Expression, Literal
 from featurekit.kernels.registry import kernel
 from featurekit.statistics.folds import Folds
 
-_SPARSE = 64
-"""Whole numbers up to so many times the number of rows are numbered by a table."""
-
 Floats = NDArray[np.float64]
 Values = Any
+
+_SPARSE = 4
+"""Whole numbers up to so many times the number of rows are numbered by a table; of a
+million rows sorting is faster beyond, and takes less memory."""
 
 
 def operator(name: str) -> Operator:
@@ -94,8 +95,9 @@ class Distinct:
     ) -> tuple[Distinct, Key]:
         """Learn from the values that are not missing, and the key they are."""
         codes = np.empty(len(values), np.int64)
-        most = int(values.max(initial=0)) if values.dtype == np.int64 else -1
-        if most < 0 or most > _SPARSE * len(values):
+        whole = values.dtype == np.int64 and values.min(initial=0) >= 0
+        most = int(values.max(initial=0)) if whole else 0
+        if not whole or most > _SPARSE * len(values):
             seen = np.empty(len(values))
             numbers = np.where(gone, np.nan, values.astype(np.float64) + 0.0)
             k = kernel("distinct")(numbers, codes, seen)
@@ -168,10 +170,10 @@ def _column(table: Table, name: str) -> Values:
 
 def _argument(child: Fitted, kind: str, table: Table) -> Values:
     out = child.values(table)
-    return _gone(out) if kind == "any" else _checked(out, kind, child.expression)
+    return _gone(out) if kind == "any" else checked(out, kind, child.expression)
 
 
-def _checked(out: Values, kind: str, node: Expression) -> Values:
+def checked(out: Values, kind: str, node: Expression) -> Values:
     """``out``, after a check that it is what an argument of this kind may be."""
     if isinstance(out, Key):
         found = "key"
@@ -245,7 +247,7 @@ def _fit(
     if kind == "key" and isinstance(out, np.ndarray) and out.dtype == np.float64:
         distinct, out = Distinct.learn(out, np.isnan(out))
         fitted = Fitted(node, fitted.children, fitted.state, distinct)
-    return fitted, _gone(out) if kind == "any" else _checked(out, kind, node)
+    return fitted, _gone(out) if kind == "any" else checked(out, kind, node)
 
 
 def _fit_call(
@@ -268,7 +270,7 @@ def _fit_call(
         ids, gone = op.apply(args)
         state, key = Distinct.learn(ids, gone)
         return Fitted(node, children, state), key
-    elif isinstance(op, KeyTable):
+    if isinstance(op, KeyTable):
         state = op.learn(args, Learning.whole(len(table), *target))
         if values and folds is not None:
             # a parent that learns from this node must see what new rows would get

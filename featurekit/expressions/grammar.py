@@ -214,6 +214,9 @@ class Enumeration:
         self._seen: dict[Expression, None] = {
             m.expression.canonical(): None for m in pool
         }
+        self._columns = {
+            m.expression.name_ for m in pool if isinstance(m.expression, Column)
+        }
         for name in operators:
             for expression, reason, extra in self._of(operator(name)):
                 self._add(name, expression, reason, extra)
@@ -227,6 +230,8 @@ class Enumeration:
         node = node.canonical()
         if node in self._seen:
             reason = "the same as another candidate"
+        elif node.name in self._columns:
+            reason = "X has a column of this name"
         self._seen[node] = None
         self.candidates.append(Candidate(node, reason, extra))
 

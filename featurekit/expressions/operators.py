@@ -199,8 +199,9 @@ class KeyTable(Operator):
         assert self.tables is not None
         stack = self.tables(args, learning, learning.with_nothing(train))
         key = self.key_of(args)
+        assert stack.shape[1] == key.size, f"{self.name}: a table has an entry per key"
         place = learning.remember(
-            ("rows", fold, key.codes),
+            ("places", fold, key.codes),
             lambda: np.where(fold < 0, len(train), fold) * key.size + key.codes,
         )
         return self._relate(args, stack.reshape(-1, *stack.shape[2:])[place])
@@ -432,9 +433,10 @@ def _nunique(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
     what, key = args
     n_pairs = what.size * key.size
     pair = what.codes.astype(np.int64) * key.size + key.codes
-    pairs = np.arange(n_pairs)
     if n_pairs > 4 * len(pair):  # only those that occur
         pairs, pair = np.unique(pair, return_inverse=True)
+    else:
+        pairs = np.arange(n_pairs)
     counted = pairs // key.size < what.missing
     out = np.empty((len(train), key.size))
     kernel("group_distinct")(

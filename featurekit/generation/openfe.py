@@ -104,8 +104,9 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     ----------
     n_features : int or "auto", default="auto"
         New features to add. "auto" decides among 0, 5, 10, 20 and 50 by nested
-        cross-validation: the fewest within one standard error of the best, and none
-        unless some are two standard errors above none.
+        cross-validation: the fewest that are not worse than the best by more than one
+        standard error of the difference, and none unless some are two standard errors
+        above none.
     order : int, default=1
         Operators on top of each other: with 2, features are also made of the best
         features of order 1.

@@ -24,6 +24,7 @@ from featurekit.execution.local import run_threads
 from featurekit.expressions.evaluate import (
     Distinct,
     Target,
+    checked,
     cross_fit,
     expand,
     has_learning,
@@ -59,9 +60,12 @@ _CATEGORY_RIDGE = 10.0
 def key_of(node: Expression) -> Expression | None:
     """What candidates must share to be scored together; None for elementwise ones."""
     assert isinstance(node, Call)
+    node = expand(node)
     op = operator(node.op)
     if isinstance(op, Elementwise) and op.code is not None:
         return None
+    if node.op == "Combine":
+        return node
     return node.args[0 if op.needs_target else -1]
 
 
@@ -159,6 +163,7 @@ class Screener:
                 found = Distinct.learn(found, np.isnan(found))[1]
             if kind == "any":
                 return None
+            found = checked(found, kind, node)
             self._arguments[node, kind] = found
             if kind == "numeric":
                 order = np.argsort(found, kind="stable")
@@ -227,12 +232,16 @@ class Screener:
                     rows.append(i)
                 else:
                     tables[key].append((i, op, args))
+        n_atoms, n_folds, n = self.folds.n_atoms, self.folds.n_folds, len(self.table)
         for of_key, values_of, drops_of in (
             (tables, self._of_atoms, self._pairs),
             (nested, self._nested, self._per_fold),
         ):
             for key, jobs in of_key.items():
-                size = max(1, _BATCH_BYTES // (8 * self.folds.n_folds * key.size))
+                n_values = n_atoms * key.size
+                if of_key is nested:
+                    n_values = n_folds * min(n_values, n)
+                size = max(1, _BATCH_BYTES // (8 * n_values))
                 for lo in range(0, len(jobs), size):
                     some = jobs[lo : lo + size]
                     made = [values_of(op, args, key, learning) for _, op, args in some]
@@ -302,7 +311,7 @@ class Screener:
         )
         present, starts = self._present(key, learning)
         of, codes = learning.remember(
-            ("nested", key.codes),
+            ("entries of sets", key.codes),
             lambda: (np.repeat(of_atom, np.diff(starts), axis=1), present % key.size),
         )
         if isinstance(op, TargetTable):

@@ -342,9 +342,11 @@ def unit_ranks(x, out):
 
     Returns the length that they had.
     """
-    filled = np.where(np.isnan(x), np.inf, x)
-    for i, v in enumerate(filled):
-        out[i] = np.sum(filled < v) + np.sum(filled == v) / 2
+    gone = np.isnan(x)
+    for i, v in enumerate(x):
+        less = np.sum(x < v) if v == v else np.sum(~gone)
+        equal = np.sum(x == v) if v == v else np.sum(gone)
+        out[i] = less + equal / 2
     out -= out.mean()
     length = np.sqrt((out**2).sum())
     out[:] = out / length if length > 0 else 0.0

@@ -76,11 +76,11 @@ def _load_compiler() -> None:
     Tens of thousands of objects arise and none goes: looking for those to free, again
     and again, took a third of the time.
     """
-    from featurekit.kernels.cpu.groups import nothing
-
     collecting = gc.isenabled()
     gc.disable()
     try:
+        from featurekit.kernels.cpu.groups import nothing
+
         nothing()
     finally:
         if collecting:

@@ -64,6 +64,12 @@ class Folds:
             )
         return cls(atom.reshape(-1).astype(np.int64), patterns == 1, patterns == 2)
 
+    def __post_init__(self) -> None:
+        # kernels are compiled for one memory order
+        for name in ("train", "test"):
+            masks = np.ascontiguousarray(getattr(self, name))
+            object.__setattr__(self, name, masks)
+
     @property
     def n_folds(self) -> int:
         """Number of folds F."""

@@ -263,18 +263,9 @@ def decimal_frame(library):
     return prices, make(library, {"a": prices})
 
 
-ULP = pytest.mark.xfail(
-    strict=True, reason="Arrow's cast of decimals to floats is off by one place"
-)
-
-
 @pytest.mark.parametrize(
     "library",
-    [
-        *("pandas", "polars", "mapping"),
-        pytest.param("pyarrow", marks=ULP),
-        pytest.param("pandas of arrow", marks=ULP),
-    ],
+    ["pandas", "polars", "mapping", "pyarrow", "pandas of arrow"],
 )
 @pytest.mark.parametrize("asked", [False, True])
 def test_decimals_are_the_nearest_floats(library, asked):

@@ -264,7 +264,6 @@ def test_arrays_become_frames(kind, container, keep):
         assert out["x0"].to_numpy().dtype == array.dtype
 
 
-@pytest.mark.xfail(strict=True, reason="the caller's columns are lost, or no row fits")
 @pytest.mark.parametrize("container", ["pandas", "polars"])
 def test_arrays_without_names_get_some(container):
     X = ARRAYS["float64"]
@@ -272,7 +271,6 @@ def test_arrays_without_names_get_some(container):
     assert lists(out)[0] == ["x0", "x1", *NEW]
 
 
-@pytest.mark.xfail(strict=True, reason="polars is given objects instead of values")
 def test_arrays_of_objects_become_typed_columns_of_polars():
     X = np.array([["p", 1.5], [None, None]], dtype=object)
     names = ["x0", "x1"]
@@ -285,7 +283,6 @@ def test_arrays_of_objects_become_typed_columns_of_polars():
 
 @every_frame
 @every_container
-@pytest.mark.xfail(strict=True, reason="a second column, or the caller's is replaced")
 def test_a_name_that_is_taken_is_refused(library, container):
     """polars would replace the caller's column; the others would have two of a name."""
     X = FRAMES[library]

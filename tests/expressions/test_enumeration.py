@@ -406,3 +406,13 @@ def test_names_of_operators():
         operator_names([])
     with pytest.raises(ValueError, match="no operator 'plus'"):
         operator_names(["plus"])
+
+
+def test_a_feature_named_like_a_column_is_not_made():
+    frame = pd.DataFrame({"a": [1.5, 2.5, 3.5], "b": [4.0, 6.0, 5.5]})
+    frame["a * b"] = [0.3, 0.1, 0.2]
+    table = table_of(frame)
+    found = Enumeration(pool_of(table), ("+", "*"), len(table)).candidates
+    reasons = {c.expression.name: c.reason for c in found}
+    assert reasons["a * b"] == "X has a column of this name"
+    assert reasons["a + b"] is None

@@ -294,3 +294,22 @@ def test_what_does_not_fit_is_named(text, message):
 def test_a_column_that_is_not_there_is_named():
     with pytest.raises(KeyError, match="no column 'xx'.*'x'"):
         fit(parse("log(xx)"), TABLE)
+
+
+def test_distinct_values_within_two_keys_of_many_values():
+    """A table of all pairs would take more memory than there is."""
+    n = 200_000
+    a, b = (NumericColumn(np.arange(float(n)) // 2), NumericColumn(np.arange(float(n))))
+    table = Table.of({"a": a, "b": b})
+    values = fit(parse("GroupByThenNUnique(b, a)"), table).values(table)
+    np.testing.assert_array_equal(values, 2.0)
+
+
+@pytest.mark.parametrize("numbers", [[-3, -3, 2, 5], [-(10**12), 7, 10**15, 7]])
+def test_whole_numbers_below_zero_are_numbered(numbers):
+    values = np.array(numbers)
+    gone = np.zeros(len(values), bool)
+    distinct, key = Distinct.learn(values, gone)
+    np.testing.assert_array_equal(distinct.seen, np.unique(values))
+    np.testing.assert_array_equal(key.codes, distinct.encode(values, gone).codes)
+    np.testing.assert_array_equal(distinct.seen[key.codes], values)

@@ -8,7 +8,7 @@ from sklearn.model_selection import KFold, TimeSeriesSplit
 from featurekit.data.columns import NumericColumn, Table
 from featurekit.execution.budget import Budget
 from featurekit.expressions import parse
-from featurekit.generation.gate import judge
+from featurekit.generation.gate import _decide, judge
 from featurekit.generation.model import EstimatorModel
 from featurekit.generation.search import Problem, Ranking
 from featurekit.statistics.folds import Folds
@@ -116,3 +116,14 @@ def test_a_stop_after_the_first_size_decides_on_that():
         problem(1), USEFUL[:1] + USELESS, budget=budget, step=lambda: budget.stop("x")
     )
     assert verdict.sizes == (0, 1) and verdict.n_features == 1
+
+
+def test_what_is_hard_to_predict_does_not_hide_which_number_is_better():
+    """The second number is a little better on every row, in large common noise."""
+    rng = np.random.default_rng(0)
+    common = [rng.normal(0.3, 3.0, 200) for _ in range(5)]
+    better = [gain + rng.normal(0.05, 0.01, 200) for gain in common]
+    none = [np.zeros(200) for _ in range(5)]
+    verdict = _decide((0, 5, 10), [none, common, better])
+    assert verdict.gain[2] - verdict.gain[1] < verdict.standard_error[2]
+    assert verdict.n_features == 10

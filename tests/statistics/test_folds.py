@@ -151,3 +151,11 @@ def test_within_twice_leaves_out_both_folds(tests, f):
         out = np.union1d(folds.test_rows(f), rows[inner.test_rows(g)])
         assert not np.intersect1d(seen, out).size
         assert deeper.n_folds <= inner.n_folds
+
+
+def test_masks_have_one_memory_order():
+    """Kernels are compiled for one; inner folds would cost a second compilation."""
+    splits = list(KFold(4).split(np.zeros(20)))
+    folds = Folds.from_splits(splits, 20)
+    for some in (folds, folds.within(1)[0], folds.take(np.arange(10))):
+        assert some.train.flags.c_contiguous and some.test.flags.c_contiguous

@@ -14,8 +14,9 @@ rounds without a better validation loss.
   and ``U = exp(-f)`` once per bin and round.
 * Multi-class log-loss: the same with softmax, one tree per class and round.
 
-Gradients of the log-losses are rounded to float32 as LightGBM stores them, because
-near-ties between splits are otherwise decided differently.
+Gradients of the log-loss of two classes are rounded to float32 as LightGBM stores
+them, because near-ties between splits are otherwise decided differently; of more
+classes they are not: scores differ by less than 1e-6, and sums run three times faster.
 
 Scores are drops of the mean loss per validation row (weighted if weights are given):
 log-loss in nats, squared loss as the drop of the mean squared error.  The first tree
