@@ -148,6 +148,7 @@ def test_no_time_is_no_error(data, capsys):
 
 PRESS_CTRL_C = """
 import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 from featurekit.cli import main
 from featurekit.execution.budget import Budget
 
