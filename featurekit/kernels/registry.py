@@ -76,6 +76,7 @@ def _load_compiler() -> None:
     Tens of thousands of objects arise and none goes: looking for those to free, again
     and again, took a third of the time.
     """
+    forget_stale(Path(__file__).parent / "cpu")
     collecting = gc.isenabled()
     gc.disable()
     try:

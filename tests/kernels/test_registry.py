@@ -8,6 +8,7 @@ import os
 import pytest
 
 from featurekit.exceptions import BackendUnavailableError
+from featurekit.kernels import registry
 from featurekit.kernels.registry import forget_stale, kernel
 
 BOTH = [
@@ -59,3 +60,11 @@ def test_compiled_kernels_older_than_any_source_are_dropped(tmp_path):
         os.utime(tmp_path / name, (time, time))
     forget_stale(tmp_path)
     assert [path.name for path in compiled.iterdir()] == ["new.nbi"]
+
+
+def test_the_first_kernel_asked_for_drops_what_is_stale(monkeypatch):
+    looked = []
+    monkeypatch.setattr(registry, "forget_stale", looked.append)
+    registry._load_compiler.__wrapped__()
+    assert [path.name for path in looked] == ["cpu"]
+    assert (looked[0] / "groups.py").exists()
