@@ -13,13 +13,15 @@ from featurekit._version import __version__
 if TYPE_CHECKING:
     from featurekit.expressions import register_operator
     from featurekit.generation import OpenFE
+    from featurekit.ranking import OutRank
 
 _HOME = {
     "OpenFE": "featurekit.generation",
+    "OutRank": "featurekit.ranking",
     "register_operator": "featurekit.expressions",
 }
 
-__all__ = ["OpenFE", "__version__", "register_operator"]
+__all__ = ["OpenFE", "OutRank", "__version__", "register_operator"]
 
 
 def __getattr__(name: str) -> Any:

@@ -75,7 +75,7 @@ class Target:
             Missing or infinite values, a single class or value, a metric that does
             not go with the task.
         """
-        y = _one_dimensional(y)
+        y = one_dimensional(y)
         if len(y) < 2:
             raise ValueError(
                 f"Found array with n_samples = {len(y)} (1 sample): cross-validation "
@@ -107,7 +107,8 @@ class Target:
         return cls(codes.astype(np.float64), task, labels, metric, loss)
 
 
-def _one_dimensional(y: Any) -> NDArray[Any]:
+def one_dimensional(y: Any) -> NDArray[Any]:
+    """``y`` as a 1-D array without gaps or infinities."""
     if hasattr(y, "to_numpy") and not isinstance(y, np.ndarray):
         y = y.to_numpy()
     y = column_or_1d(y, warn=True)

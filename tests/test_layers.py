@@ -15,7 +15,7 @@ ORDER = [
     {"statistics", "execution"},
     {"expressions"},
     {"base", "datasets"},
-    {"generation"},
+    {"generation", "ranking"},
     {"cli"},
 ]
 HEAVY = {"torch", "polars", "dask", "optuna", "matplotlib", "numba", "pyarrow"}

@@ -9,7 +9,7 @@ from featurekit.data.columns import (
 )
 from featurekit.data.frames import frame_type
 from featurekit.data.ingest import ColumnSpec, Schema
-from featurekit.data.output import append_columns
+from featurekit.data.output import append_columns, select_columns
 
 __all__ = [
     "CategoricalColumn",
@@ -21,4 +21,5 @@ __all__ = [
     "Table",
     "append_columns",
     "frame_type",
+    "select_columns",
 ]

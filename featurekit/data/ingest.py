@@ -139,7 +139,7 @@ class Schema:
             allows.
         """
         frame = open_frame(X)
-        asked = _asked(frame.names, categorical_features)
+        asked = positions_of(frame.names, categorical_features)
         specs, columns = [], []
         for i, (name, series) in enumerate(
             zip(frame.names, frame.columns, strict=True)
@@ -250,7 +250,7 @@ class Schema:
         return cls(tuple(specs), bool(data["named"]))
 
 
-def _asked(names: tuple[str, ...], features: CategoricalFeatures) -> set[int]:
+def positions_of(names: tuple[str, ...], features: CategoricalFeatures) -> set[int]:
     """Positions of the columns named by ``categorical_features``."""
     if isinstance(features, str):
         if features == "auto":

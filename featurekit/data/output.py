@@ -76,6 +76,20 @@ def append_columns(
     return _beside_arrow(old, new, keep_input)
 
 
+def select_columns(X: Any, positions: Sequence[int]) -> Any:
+    """Some of the caller's columns, untouched, in the order given.
+
+    Parameters
+    ----------
+    X : frame or 2-D array-like
+    positions : sequence of int
+    """
+    if frame_type(X) == "numpy":
+        return as_matrix(X)[:, list(positions)]
+    frame: Any = nw.from_native(native_of(X), eager_only=True)
+    return frame[:, list(positions)].to_native()
+
+
 def _refuse_taken(
     X: Any,
     came: FrameType,

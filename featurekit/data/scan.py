@@ -2,10 +2,9 @@
 
 polars reads a piece of a file at a time. What differs between the formats is settled
 here before the first row: which columns there are and of which types. Text has no
-types of its own. A column of a text file is of the first of Int64, UInt64, Float64,
-Boolean and String that loses none of its values, judged by its first rows at first and
-by all of them after `Scan.settle`; as every later type reads what an earlier one
-reads wrongly, the result depends on which rows there are and not on their order.
+types of its own: a column is of the first of Int64, UInt64, Float64, Boolean and
+String that takes all its values. The first rows decide at first and all of them after
+`Scan.settle`, so that types do not depend on the order of the rows.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ import glob
 import json
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from difflib import get_close_matches
 from pathlib import Path
@@ -38,20 +37,13 @@ MISSING = (
     *("1.#QNAN", "<NA>", "N/A", "NA", "NULL", "NaN", "None", "n/a", "nan", "null"),
 )
 
-_FORMATS = {
-    ".parquet": "parquet",
-    ".pq": "parquet",
-    ".csv": "csv",
-    ".tsv": "tsv",
-    ".vw": "vw",
-}
+_FORMATS = {f".{name}": name for name in ("parquet", "csv", "tsv", "vw")}
+_FORMATS[".pq"] = "parquet"
 _SUFFIXES = ".parquet, .pq, and .csv, .tsv, .vw, each also with .gz or .zst"
 _MAP = "vw_namespace_map.csv"
-_DESCRIPTION = "dataset_desc.json"
 _NAMESPACE = r"\|[^\s|:]*"
 
-# rows from which types are taken before anything is settled
-_SAMPLE = 10_000
+_SAMPLE = 10_000  # first rows, from which types are taken at first
 
 
 class SourceError(ValueError):
@@ -86,7 +78,6 @@ class Scan:
 
     Attributes
     ----------
-    names : tuple of str
     schema : mapping of str to polars type
     files : tuple of Path
         In the order of their rows; () for a LazyFrame.
@@ -106,6 +97,7 @@ class Scan:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """The columns, in order."""
         return tuple(self.schema)
 
     def settle(self) -> Scan:
@@ -148,37 +140,37 @@ class Scan:
         return self._blocks(wanted, n_rows)
 
     def _blocks(self, wanted: list[str], n_rows: int) -> Iterator[Block]:
-        from polars.exceptions import InvalidOperationError
-
         empty = True
         for source, frame in self._frames():
-            with _reading(source or "the LazyFrame"):
-                batches = frame.select(wanted).collect_batches(chunk_size=n_rows)
-                try:
-                    for batch in batches:
-                        empty = False
-                        yield Block(batch, source)
-                except InvalidOperationError as error:
-                    raise self._misfit(source, str(error)) from error
+            frame = frame.select(wanted)
+            with _reading(source or "the LazyFrame", self._misfit):
+                for batch in frame.collect_batches(
+                    chunk_size=n_rows, maintain_order=True
+                ):
+                    empty = False
+                    yield Block(batch, source)
         if empty:
             raise SourceError("the source has no rows")
 
     def _frames(self) -> Iterator[tuple[str, pl.LazyFrame]]:
-        """A name for messages and the typed rows, of each file."""
+        for file in self.files:
+            yield str(file), self._open(file)
+
+    def _open(self, file: Path) -> pl.LazyFrame:
+        """The rows of a file, of the types of ``schema``."""
         raise NotImplementedError
 
-    def _misfit(self, source: str, message: str) -> ValueError:
+    def _misfit(self, source: str, said: str) -> ValueError:
         """What to raise where polars could not convert a value."""
-        return SourceError(f"{source or 'the LazyFrame'} cannot be read: {message}")
+        return SourceError(f"{source} cannot be read: {said}")
 
 
 def is_source(X: Any) -> bool:
     """Whether X names files or is a polars LazyFrame: something for `scan`."""
     if isinstance(X, list | tuple):
         return bool(X) and all(isinstance(item, str | Path) for item in X)
-    return isinstance(X, str | Path) or nw.dependencies.is_polars_lazyframe(
-        native_of(X)
-    )
+    lazy = nw.dependencies.is_polars_lazyframe(native_of(X))
+    return isinstance(X, str | Path) or lazy
 
 
 def scan(source: Any, *, missing: Sequence[str] = MISSING) -> Scan:
@@ -188,12 +180,13 @@ def scan(source: Any, *, missing: Sequence[str] = MISSING) -> Scan:
     ----------
     source : str, Path, list of these, or polars LazyFrame
         A file, a folder or a pattern such as ``"folder/*.parquet"``. Of a folder, all
-        files of a known suffix, nested ones too, sorted by name; names that begin with
-        "." or "_" are passed over. A list keeps its order. Files of one source are of
-        one format and have the same columns, in any order:
+        files of a known suffix, nested ones too, sorted by name, without those that
+        begin with "." or "_". A list keeps its order. Files of one source are of one
+        format and have the same columns, in any order:
 
-        - ``.parquet``, ``.pq``. Names of folders (``year=2024``) are no columns: for
-          those pass ``pl.scan_parquet(folder, hive_partitioning=True)``.
+        - ``.parquet``, ``.pq``. Types are widened to hold those of all files. Row
+          groups are held as a whole. Names of folders (``year=2024``) are no columns:
+          for these pass ``pl.scan_parquet(folder, hive_partitioning=True)``.
         - ``.csv``, ``.tsv``, plain, ``.gz`` or ``.zst``. Numbers and true/false are
           recognised; dates stay text (for dates pass a LazyFrame). A column without
           a value is Float64. A ``dataset_desc.json`` beside the file gives types.
@@ -203,10 +196,6 @@ def scan(source: Any, *, missing: Sequence[str] = MISSING) -> Scan:
           weights of namespaces are left out.
     missing : sequence of str
         The texts of CSV and TSV files that stand for a missing value.
-
-    Returns
-    -------
-    Scan
 
     Raises
     ------
@@ -219,8 +208,8 @@ def scan(source: Any, *, missing: Sequence[str] = MISSING) -> Scan:
 
     Notes
     -----
-    Types of text files come from the first rows (from all at once, where a column is
-    empty in these). A loop over the blocks has to be ready for a row that does not fit::
+    Types of text files come from the first rows, or at once from all, where a column
+    is empty in the first. Be ready for a later row that does not fit::
 
         rows = scan("folder")
         try:
@@ -255,8 +244,6 @@ class _Lazy(Scan):
     def __init__(self, frame: pl.LazyFrame) -> None:
         with _reading("the LazyFrame"):
             super().__init__(frame.collect_schema())
-        if not self.schema:
-            raise SourceError("the LazyFrame has no columns")
         self._frame = frame
 
     def _frames(self) -> Iterator[tuple[str, pl.LazyFrame]]:
@@ -270,16 +257,18 @@ class _Parquet(Scan):
         import polars as pl
         from polars.exceptions import DuplicateError
 
-        n_rows, schema = 0, {}
+        n_rows = 0
+        schema: dict[str, pl.DataType] = {}
         for file in files:
+            frame = pl.scan_parquet(file, glob=False, hive_partitioning=False)
             with _reading(str(file)):
                 try:
-                    found = dict(self._open(file).collect_schema())
+                    found = dict(frame.collect_schema())
                 except DuplicateError as error:
                     raise SchemaError(f"{file}: {error}; rename it") from error
-                n_rows += self._open(file).select(pl.len()).collect().item()
+                n_rows += frame.select(pl.len()).collect().item()
             schema = schema or found
-            _compare_columns(file, tuple(found), files[0], tuple(schema))
+            _compare_columns(file, found, files[0], schema)
             for name, dtype in found.items():
                 common = _common(schema[name], dtype)
                 if common is None:
@@ -295,25 +284,15 @@ class _Parquet(Scan):
     def _open(self, file: Path) -> pl.LazyFrame:
         import polars as pl
 
-        return pl.scan_parquet(file, glob=False, hive_partitioning=False)
-
-    def _frames(self) -> Iterator[tuple[str, pl.LazyFrame]]:
-        import polars as pl
-
-        casts = [pl.col(name).cast(dtype) for name, dtype in self.schema.items()]
-        for file in self.files:
-            yield str(file), self._open(file).select(casts)
+        frame = pl.scan_parquet(file, glob=False, hive_partitioning=False)
+        return frame.select(pl.col(name).cast(t) for name, t in self.schema.items())
 
 
 class _Text(Scan):
-    """Rows of text files: every column is read as String and then converted.
+    """Rows of text files: every column is read as String and then converted."""
 
-    Attributes
-    ----------
-    unseen : bool
-        Whether a column has no value in the rows its type is taken from, which are
-        not all.
-    """
+    _beside: str  # the file beside the data that may give types
+    unseen: bool  # whether the first rows, which are not all, have a column empty
 
     def __init__(
         self, files: Sequence[Path], missing: Sequence[str], sample: int | None
@@ -323,8 +302,7 @@ class _Text(Scan):
         self._declared: dict[str, pl.DataType] = {}
         names = self._learn(sample)
         inferred = [name for name in names if name not in self._declared]
-        types, self.unseen, self._settled = self._infer(inferred, sample)
-        types |= self._declared
+        types = self._infer(inferred, sample) | self._declared
         super().__init__({name: types[name] for name in names}, files)
 
     def settle(self) -> Scan:
@@ -340,64 +318,63 @@ class _Text(Scan):
 
     def _infer(
         self, names: Sequence[str], sample: int | None
-    ) -> tuple[dict[str, pl.DataType], bool, bool]:
-        """Types of columns, whether one is unseen, and whether all rows were read."""
+    ) -> dict[str, pl.DataType]:
+        """Types of columns, from the first rows or (None) from all."""
         import polars as pl
 
-        candidates: list[pl.DataType] = [pl.Int64(), pl.UInt64(), pl.Float64()]
-        candidates += [pl.Boolean(), pl.String()]
+        types: list[pl.DataType] = [pl.Int64(), pl.UInt64(), pl.Float64(), pl.Boolean()]
+        types.append(pl.String())
         nulls = [
             _converted(name, dtype, strict=False).null_count().alias(f"{name}:{k}")
             for name in names
-            for k, dtype in enumerate(candidates)
+            for k, dtype in enumerate(types)
         ]
-        n_rows, lost = 0, np.zeros((len(names), len(candidates)), np.int64)
+        n_rows, lost = 0, np.zeros((len(names), len(types)), np.int64)
         for file in self.files:
             left = None if sample is None else sample - n_rows
             with _reading(str(file)):
                 counts = self._texts(file, left).select(pl.len().alias(""), *nulls)
                 found, *losses = counts.collect(engine="streaming").row(0)
             n_rows += found
-            lost += np.reshape(losses, lost.shape)
-            if sample is not None and n_rows >= sample:
+            lost += np.array(losses, np.int64).reshape(lost.shape)
+            if n_rows == sample:
                 break
         if not n_rows:
             raise SourceError(f"no rows in {_shown(self.files)}")
+        self._settled = n_rows != sample
         empty = lost[:, -1] == n_rows
-        # a text is lost where the conversion adds a null; String, the last, adds none
-        first = np.where(empty, 2, np.argmin(lost > lost[:, -1:], axis=1))
-        types = {name: candidates[k] for name, k in zip(names, first, strict=True)}
-        settled = sample is None or n_rows < sample
-        return types, bool(empty.any()) and not settled, settled
+        self.unseen = not self._settled and bool(empty.any())
+        # String, the last, has the nulls of the texts; any more are values lost
+        first = np.argmax(lost == lost[:, -1:], axis=1)
+        first[empty] = types.index(pl.Float64())
+        return {name: types[k] for name, k in zip(names, first, strict=True)}
 
-    def _frames(self) -> Iterator[tuple[str, pl.LazyFrame]]:
-        casts = [_converted(name, dtype) for name, dtype in self.schema.items()]
-        for file in self.files:
-            yield str(file), self._texts(file).select(casts)
+    def _open(self, file: Path) -> pl.LazyFrame:
+        casts = (_converted(name, dtype) for name, dtype in self.schema.items())
+        return self._texts(file).select(casts)
 
-    def _misfit(self, source: str, message: str) -> ValueError:
-        said = re.search(r"in column '(.*?)' for .*? values: (\[.*)", message)
-        column, texts = said.groups() if said else ("?", message)
-        dtype = self.schema.get(column)
-        holds = f"{source}: column {column!r} is {dtype}"
+    def _misfit(self, source: str, said: str) -> ValueError:
+        found = re.search(r"in column '(.*?)' for .*? values: (\[.*)", said)
+        column, texts = found.groups() if found else ("?", said)
+        holds = f"{source}: column {column!r} is {self.schema.get(column)}"
         if column in self._declared:
             return SchemaError(
-                f"{holds} according to {_DESCRIPTION} or {_MAP}, but holds {texts}: "
-                "correct one of them"
+                f"{holds} in {self._beside}, but holds {texts}: correct one of them"
             )
+        return self._late(f"{holds} in the first rows, but holds {texts} further on")
+
+    def _late(self, found: str) -> SchemaError:
         if self._settled:
-            return SchemaError(
-                f"{holds} in all rows, but now holds {texts}: the file has changed "
-                "since, scan it again"
-            )
+            return SchemaError(f"{found}. The file has changed: scan it again.")
         return UnsettledTypesError(
-            f"{holds} in the first rows, but holds {texts} further on. Begin anew with "
-            "scan.settle(), which takes the types from all rows."
+            f"{found}. Begin anew with scan.settle(), which looks at all rows."
         )
 
 
 class _Csv(_Text):
     """Rows of CSV and TSV files."""
+
+    _beside = "dataset_desc.json"
 
     def _learn(self, sample: int | None) -> tuple[str, ...]:
         self._headers = {file: self._header(file) for file in self.files}
@@ -406,27 +383,19 @@ class _Csv(_Text):
         for file, header in self._headers.items():
             _refuse_duplicates(header, str(file))
             _compare_columns(file, header, first, names)
-        self._declared = _beside(self.files, _described)
+        self._declared = _agreed(self.files, self._beside, _described)
         if absent := sorted(self._declared.keys() - set(names)):
-            raise SchemaError(f"{first} lacks columns of {_DESCRIPTION}: {absent}")
+            raise SchemaError(f"{first} lacks columns of {self._beside}: {absent}")
         return names
-
-    def _open(self, file: Path, **options: Any) -> pl.LazyFrame:
-        import polars as pl
-
-        separator = "\t" if _format(file) == "tsv" else ","
-        return pl.scan_csv(
-            file, separator=separator, infer_schema=False, glob=False, **options
-        )
 
     def _header(self, file: Path) -> tuple[str, ...]:
         # as a row: as names polars would make duplicates distinct
         options = {"has_header": False, "n_rows": 1, "empty_string_is_null": False}
         with _reading(str(file)):
-            return self._open(file, **options).collect().row(0)
+            return _scan_csv(file, **options).collect().row(0)
 
     def _texts(self, file: Path, n_rows: int | None = None) -> pl.LazyFrame:
-        return self._open(
+        return _scan_csv(
             file,
             new_columns=list(self._headers[file]),
             null_values=self._missing,
@@ -438,10 +407,12 @@ class _Csv(_Text):
 class _Vw(_Text):
     """Rows of Vowpal Wabbit files."""
 
+    _beside = _MAP
+
     def _learn(self, sample: int | None) -> tuple[str, ...]:
         import polars as pl
 
-        mapped = _beside(self.files, _mapped)
+        mapped = _agreed(self.files, self._beside, _mapped)
         found: set[str] = set()
         for file in self.files:
             ids = pl.col("line").str.extract_all(_NAMESPACE).explode().unique()
@@ -451,8 +422,7 @@ class _Vw(_Text):
         others = sorted({namespace[1:] for namespace in found} - mapped.keys())
         self._names = {key: name for key, (name, _) in mapped.items()}
         self._names |= {key: key for key in others}
-        for name, dtype in mapped.values():
-            self._declared[name] = dtype
+        self._declared = dict(mapped.values())
         self._declared |= dict.fromkeys(others, pl.String())
         names = ("label", *self._names.values())
         _refuse_duplicates(names, f"label and namespaces of {_shown(self.files)}")
@@ -476,20 +446,27 @@ class _Vw(_Text):
         columns = [line.str.extract(r"^\s*([^\s|]+)").alias("label")]
         for key, name in self._names.items():
             # a namespace may occur more than once: its tokens are those of all
-            parts = line.str.extract_all(rf"\|{re.escape(key)}(?::\S*)?\s[^|]*")
+            parts = line.str.extract_all(rf"\|{re.escape(key)}(?::[^\s|]*)?\s[^|]*")
             tokens = parts.list.join("").str.replace_all(r"\|\S*", " ")
-            joined = tokens.str.strip_chars().str.replace_all(r"\s+", "-")
-            columns.append(joined.replace("", None).alias(name))
+            # null where there is none; Expr.replace would not run block by block
+            tokens = tokens.str.extract(r"(\S(?:.*\S)?)").str.replace_all(r"\s+", "-")
+            columns.append(tokens.alias(name))
         return self._lines(file, n_rows).filter(checked).select(columns)
 
-    def _misfit(self, source: str, message: str) -> ValueError:
-        if "to `enum` failed in column 'line'" not in message:
-            return super()._misfit(source, message)
-        new = re.findall(r'"\|(.*?)"', message.split("values:")[-1])
-        return UnsettledTypesError(
-            f"{source}: the namespaces {new} are neither in {_MAP} nor in the first "
-            "rows. Begin anew with scan.settle(), which looks for them in all rows."
+    def _misfit(self, source: str, said: str) -> ValueError:
+        if "to `enum` failed in column 'line'" not in said:
+            return super()._misfit(source, said)
+        new = re.findall(r'"\|(.*?)"', said.split("values:")[-1])
+        return self._late(
+            f"{source}: namespaces {new} are neither in {_MAP} nor in the first rows"
         )
+
+
+def _scan_csv(file: Path, **options: Any) -> pl.LazyFrame:
+    import polars as pl
+
+    mark = "\t" if _format(file) == "tsv" else ","
+    return pl.scan_csv(file, separator=mark, infer_schema=False, glob=False, **options)
 
 
 def _converted(name: str, dtype: pl.DataType, strict: bool = True) -> pl.Expr:
@@ -511,10 +488,8 @@ def _common(left: pl.DataType, right: pl.DataType) -> pl.DataType | None:
     """A type that holds the values of both, if they are of one kind."""
     import polars as pl
 
-    if left == right or right == pl.Null:
-        return left
-    if left == pl.Null:
-        return right
+    if left == right or pl.Null in (left, right):
+        return right if left == pl.Null else left
     if left.is_integer() and right.is_integer():
         frames = [pl.DataFrame(schema={"": dtype}) for dtype in (left, right)]
         return pl.concat(frames, how="vertical_relaxed").schema[""]
@@ -525,19 +500,22 @@ def _common(left: pl.DataType, right: pl.DataType) -> pl.DataType | None:
 
 
 @contextmanager
-def _reading(source: str) -> Iterator[None]:
+def _reading(
+    source: str, misfit: Callable[[str, str], ValueError] | None = None
+) -> Iterator[None]:
     """What polars and the system raise becomes one error that names the source."""
-    from polars.exceptions import PanicException, PolarsError
+    from polars.exceptions import InvalidOperationError, PanicException, PolarsError
 
     try:
         yield
     except FileNotFoundError:
         raise
     except (PolarsError, OSError, PanicException) as error:
-        # advice on polars' own options is of no use here
-        said = (
-            str(error).split("\n")[0].replace("defined in 'Schema'", "the header has")
-        )
+        # further lines advise on options of polars, which are of no use here
+        said = str(error).split("\n")[0]
+        if misfit and isinstance(error, InvalidOperationError):
+            raise misfit(source, said) from error
+        said = said.replace("defined in 'Schema'", "the header has")
         raise SourceError(f"{source} cannot be read: {said}") from error
 
 
@@ -548,10 +526,11 @@ def _refuse_duplicates(names: Sequence[str], where: str) -> None:
 
 
 def _compare_columns(
-    file: Path, found: Sequence[str], first: Path, names: Sequence[str]
+    file: Path, found: Iterable[str], first: Path, names: Iterable[str]
 ) -> None:
-    lacks = [name for name in names if name not in found]
-    extra = [name for name in found if name not in names]
+    here, there = dict.fromkeys(found), dict.fromkeys(names)
+    lacks = [name for name in there if name not in here]
+    extra = [name for name in here if name not in there]
     if lacks or extra:
         raise SchemaError(
             f"{file} has other columns than {first}: it lacks {lacks} and has {extra} "
@@ -570,7 +549,7 @@ def _find(source: Any) -> list[Path]:
     """The data files that a path, a pattern or a list of these stands for."""
     if isinstance(source, list | tuple):
         files = [file for item in source for file in _find(item)]
-        if not files or len(set(files)) < len(files):
+        if len(set(files)) < max(len(files), 1):
             raise SourceError(f"no files, or one of them more than once: {source}")
         return files
     path = Path(source).expanduser()
@@ -582,12 +561,16 @@ def _find(source: Any) -> list[Path]:
         matches = [Path(match) for match in glob.glob(str(path), recursive=True)]
         if not matches:
             raise FileNotFoundError(f"{path}: no such file or folder, and no match")
+        matches = [m for m in matches if not m.name.startswith((".", "_"))]
         nested = (_files_in(match) if match.is_dir() else [match] for match in matches)
         found = sorted({file for files in nested for file in files})
     files = [f for f in found if _format(f) and (f == path or f.name != _MAP)]
     if not files:
         names = [file.name for file in found[:3]]
-        raise SourceError(f"{path}: no data in {names}; files read are {_SUFFIXES}")
+        raise SourceError(
+            f"{path}: no data in {names}. Files read are {_SUFFIXES}; names that begin "
+            "with . or _ are passed over."
+        )
     return files
 
 
@@ -597,7 +580,7 @@ def _files_in(folder: Path) -> list[Path]:
         path
         for path in folder.rglob("*")
         if path.is_file()
-        and not any(part[0] in "._" for part in path.relative_to(folder).parts)
+        and not any(p.startswith((".", "_")) for p in path.relative_to(folder).parts)
     )
 
 
@@ -605,43 +588,36 @@ def _shown(files: Sequence[Path]) -> str:
     return str(files[0]) + (f" and {len(files) - 1} more" if len(files) > 1 else "")
 
 
-def _beside(files: Sequence[Path], read: Callable[[Path], T]) -> T:
-    """What the folders of the files say about them, which has to be the same."""
-    folders = list(dict.fromkeys(file.parent for file in files))
-    answers = [read(folder) for folder in folders]
-    for folder, answer in zip(folders, answers, strict=True):
+def _agreed(
+    files: Sequence[Path], name: str, read: Callable[[Path], dict[str, T]]
+) -> dict[str, T]:
+    """What the file of that name beside each file says: nothing, or the same."""
+    paths = list(dict.fromkeys(file.parent / name for file in files))
+    answers = [read(path) if path.exists() else {} for path in paths]
+    for path, answer in zip(paths, answers, strict=True):
         if answer != answers[0]:
-            raise SchemaError(
-                f"{folder} and {folders[0]} differ in {_MAP} or {_DESCRIPTION}"
-            )
+            raise SchemaError(f"{path} and {paths[0]} do not say the same")
     return answers[0]
 
 
-def _described(folder: Path) -> dict[str, pl.DataType]:
-    """Types by column, as the description of a data set gives them."""
+def _described(path: Path) -> dict[str, pl.DataType]:
+    """Types by column, of a dataset_desc.json."""
     import polars as pl
 
-    path = folder / _DESCRIPTION
-    if not path.exists():
-        return {}
     try:
         features = json.loads(path.read_text())["data_features"]
         words = {str(f["name"]): str(f["type"]).lower() for f in features}
     except (ValueError, KeyError, TypeError) as error:
-        raise SourceError(
-            f'{path} is not of the form {{"data_features": [{{"name": …, "type": …}}]}}'
-        ) from error
+        form = '{"data_features": [{"name": ..., "type": ...}]}'
+        raise SourceError(f"{path} is not of the form {form}") from error
     types = {True: pl.Float64(), False: pl.String()}
     return {name: types["float" in word] for name, word in words.items()}
 
 
-def _mapped(folder: Path) -> dict[str, tuple[str, pl.DataType]]:
-    """Names and types by namespace, as the map of a Vowpal Wabbit file gives them."""
+def _mapped(path: Path) -> dict[str, tuple[str, pl.DataType]]:
+    """Names and types by namespace, of a vw_namespace_map.csv."""
     import polars as pl
 
-    path = folder / _MAP
-    if not path.exists():
-        return {}
     with path.open(newline="") as lines:
         rows = [[field.strip() for field in row] for row in csv.reader(lines) if row]
     if any(len(row) < 2 or row[2:] not in ([], ["f32"]) for row in rows):

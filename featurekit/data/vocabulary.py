@@ -98,7 +98,7 @@ def _to_polars(series: Any, native: Any) -> pl.Series | None:
         out = pl.from_arrow(native)
         return out if isinstance(out, pl.Series) else None
     if library.is_pandas() and str(native.dtype) in ("str", "string"):
-        return pl.from_pandas(native)
+        return pl.Series(pl.from_pandas(native))
     return None
 
 
@@ -118,7 +118,9 @@ def _from_polars(series: pl.Series | None) -> Raw | None:
     if dtype == pl.Boolean:
         return _whole(series, "boolean")
     if dtype in (pl.Float32, pl.Float64):
-        return _floats(series.cast(pl.Float64).to_numpy(), "float")
+        return _floats(
+            np.asarray(series.cast(pl.Float64).to_numpy(), np.float64), "float"
+        )
     if dtype == pl.Date or (isinstance(dtype, pl.Datetime) and not dtype.time_zone):
         times = series.cast(pl.Datetime("us"))
         word = "date" if dtype == pl.Date else "datetime"
@@ -134,8 +136,8 @@ def _whole(series: pl.Series, word: str) -> Raw:
     return Raw("whole", word, keys, gone)
 
 
-def _floats(values: NDArray[np.float64], word: str) -> Raw:
-    gone = np.isnan(values)
+def _floats(values: NDArray[Any], word: str) -> Raw:
+    gone = ~np.isfinite(values)  # as in every derived feature
     return Raw("number", word, float_keys(values), gone if gone.any() else None)
 
 
@@ -230,6 +232,7 @@ class Vocabulary:
         self.folded = False
         self._keys = _Numbering()
         self._texts: Any = None
+        self._holds: Any = None
         self._n_texts = 0
 
     @property
@@ -294,9 +297,10 @@ class Vocabulary:
             return raw._replace(
                 family="number", values=float_keys(raw.values.astype(np.float64))
             )
-        values = floats_of(raw.values) if raw.family == "number" else None
-        exact = values is not None and bool(np.all(np.abs(values) < EXACT))
-        if self.family != "whole" or not exact or np.any(values != np.floor(values)):
+        assert self.family is not None
+        values = floats_of(raw.values) if raw.family == "number" else np.array([0.5])
+        exact = (np.abs(values) < EXACT) & (values == np.floor(values))
+        if self.family != "whole" or not exact.all():
             raise SchemaError(
                 f"column {self.name!r} holds {_OF_FAMILY[raw.family]} in this block of "
                 f"rows and {_OF_FAMILY[self.family]} in those before. Make it one type "
@@ -342,7 +346,10 @@ class Vocabulary:
 
         if self._texts is None:
             self._texts = pl.Categories.random()
-        coded = texts.cast(pl.Categorical(self._texts)).to_physical()
+        series = texts.cast(pl.Categorical(self._texts))
+        # polars forgets categories that no series has
+        self._holds = series.clear()
+        coded = series.to_physical()
         codes = (coded + 1).fill_null(0).to_numpy()
         self._n_texts = max(self._n_texts, int(codes.max(initial=0)))
         if self._n_texts <= self.max_values:
@@ -432,7 +439,7 @@ class Vocabulary:
         return theirs, _after(moved, more)
 
     def __getstate__(self) -> dict[str, Any]:
-        state = dict(self.__dict__)
+        state = self.__dict__ | {"_holds": None}
         if self._texts is not None:
             state["_texts"] = self._all_texts().to_list()
         return state
@@ -444,7 +451,7 @@ class Vocabulary:
         if state["_texts"] is not None:
             self._texts = pl.Categories.random()
             texts = pl.Series(state["_texts"], dtype=pl.String)
-            texts.cast(pl.Categorical(self._texts))
+            self._holds = texts.cast(pl.Categorical(self._texts)).clear()
 
 
 def _after(first: Codes | None, then: Codes | None) -> Codes | None:
@@ -522,9 +529,7 @@ class _Numbering:
             assert self._slots is not None
             self._grow(min(len(self._slots) // 2, most) - self.used)
             room = self._distinct[: max(min(len(self._slots) // 2, most), self.used)]
-            at, self.used = number(
-                keys, shift, at, self._slots, room, self.used, codes
-            )
+            at, self.used = number(keys, shift, at, self._slots, room, self.used, codes)
             if at == len(keys):
                 return codes
             if self.used >= most:

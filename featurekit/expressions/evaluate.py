@@ -19,6 +19,7 @@ from featurekit.data.columns import CategoricalColumn, DatetimeColumn, Table
 from featurekit.expressions.operators import (
     OPERATORS,
     Alias,
+    Binning,
     Elementwise,
     Key,
     KeyTable,
@@ -200,7 +201,7 @@ def _apply(op: Operator, args: tuple[Values, ...], state: Any) -> Values:
     if isinstance(op, Pairing):
         ids, gone = op.apply(args)
         return state.encode(ids, gone)
-    if isinstance(op, KeyTable):
+    if isinstance(op, KeyTable | Binning):
         return op.apply(args, state)
     assert isinstance(op, Elementwise)
     return op.apply(args)
@@ -270,6 +271,8 @@ def _fit_call(
         ids, gone = op.apply(args)
         state, key = Distinct.learn(ids, gone)
         return Fitted(node, children, state), key
+    if isinstance(op, Binning):
+        state = op.learn(*args)
     if isinstance(op, KeyTable):
         state = op.learn(args, Learning.whole(len(table), *target))
         if values and folds is not None:

@@ -61,6 +61,15 @@ def read(path: str | Path) -> dict[str, Any]:
     return data
 
 
+def check_estimator(data: dict[str, Any], name: str, path: str | Path) -> None:
+    """Refuse a file that another estimator wrote."""
+    found = data.get("estimator", "OpenFE")
+    if found != name:
+        raise FeatureFileError(
+            f"{path} was written by {found}: read it with {found}.from_json."
+        )
+
+
 def fitted_to_dict(fitted: Fitted) -> dict[str, Any]:
     """A fitted feature as plain JSON values."""
     out: dict[str, Any] = {"expression": fitted.expression.to_dict()}

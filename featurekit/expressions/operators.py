@@ -1,15 +1,17 @@
 """The operators: what each computes, what it learns in fit, what it makes of gaps.
 
 Every operator stands once in `OPERATORS`, under the name that features are written
-with. Three kinds exist:
+with. These kinds exist:
 
 `Elementwise`
     a function of the row; learns nothing.
 `KeyTable`
     learns a number (or a few) per key and looks them up. `tables` learns them for
     several sets of rows at once, so that out-of-fold values cost one pass.
-`Pairing`
-    `Combine`: makes one key of two.
+`Pairing`, `Crossing`
+    `Combine` makes one key of two, `Cross` of several.
+`Binning`
+    `Bin` makes a key of a number.
 
 Rules that hold for all: out of its domain an operator gives NaN, never inf; a missing
 input gives NaN unless said otherwise; a key not seen in fit is looked up as *unseen*,
@@ -33,6 +35,7 @@ Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
 SMOOTHING = 10.0
+N_BINS = 64
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,6 +54,12 @@ class Key:
     def unseen(self) -> int:
         """Code of values not seen in fit."""
         return self.size - 1
+
+
+def key_labels(n: int) -> tuple[str, ...]:
+    """Names of ``n`` keys that have none of their own, in order."""
+    width = len(str(n))
+    return tuple(f"{i:0{width}d}" for i in range(n))
 
 
 @dataclass(frozen=True, eq=False)
@@ -318,6 +327,43 @@ class Pairing(Operator):
         a, b = args
         ids = a.codes.astype(np.int64) * b.size + b.codes
         return ids, (a.codes == a.missing) | (b.codes == b.missing)
+
+
+@dataclass(frozen=True)
+class Crossing(Pairing):
+    """One key of several, missing values being values; missing where all are."""
+
+    def apply(self, args: tuple[Any, ...]) -> tuple[Ints, Bools]:
+        """A number per combination, and where it is missing."""
+        ids = np.zeros(len(args[0].codes), np.int64)
+        gone = np.ones(len(ids), bool)
+        for key in args:
+            ids = ids * key.size + key.codes
+            gone &= key.codes == key.missing
+        return ids, gone
+
+
+@dataclass(frozen=True)
+class Binning(Operator):
+    """A number as the key of its bin; the bins hold as alike many rows of fit."""
+
+    output: str = "key"
+
+    def learn(self, x: Floats) -> Floats:
+        """The least value of each bin but the first."""
+        x = x[~np.isnan(x)]
+        if len(x) == 0:
+            return np.zeros(0)
+        shares = np.arange(1, N_BINS) / N_BINS
+        edges = np.unique(np.quantile(x, shares, method="higher"))
+        return edges[edges > x.min()]
+
+    def apply(self, args: tuple[Any, ...], edges: Floats) -> Key:
+        """Bins from 0; missing values are missing, and none is unseen."""
+        (x,) = args
+        codes = np.searchsorted(edges, x, side="right")
+        codes[np.isnan(x)] = len(edges) + 1
+        return Key(codes, len(edges) + 3)
 
 
 @dataclass(frozen=True)
@@ -610,6 +656,10 @@ for _op in (
         tables=_nunique,
     ),
     Pairing("Combine", ("key", "key"), "the pair as one key"),
+    Crossing(
+        "Cross", ("key...",), "columns as one key; missing is a value like others"
+    ),
+    Binning("Bin", ("numeric",), "the number's quantile bin as a key"),
     Alias(
         "CombineThenFreq",
         ("key", "key"),

@@ -45,7 +45,7 @@ from featurekit.expressions.grammar import (
     pool_of,
     with_calendar,
 )
-from featurekit.expressions.operators import Key
+from featurekit.expressions.operators import Key, key_labels
 from featurekit.expressions.tree import Expression, parse
 from featurekit.generation import report
 from featurekit.generation.gate import SIZES, Verdict, judge
@@ -676,6 +676,7 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             If it uses an operator that is not registered here.
         """
         data = export.read(path)
+        export.check_estimator(data, "OpenFE", path)
         schema, fitted = export.content_to_features(data)
         self = cls(
             n_features=max(1, len(fitted)),
@@ -729,10 +730,5 @@ def _column(values: Any, fitted: Fitted) -> Any:
     """Values of a feature as a column for output."""
     if not isinstance(values, Key):
         return values
-    names = _labels(values.size - 2)
+    names = key_labels(values.size - 2)
     return CategoricalColumn(values.codes, names)
-
-
-def _labels(n: int) -> tuple[str, ...]:
-    width = len(str(n))
-    return tuple(f"{i:0{width}d}" for i in range(n))

@@ -50,6 +50,7 @@ _MODULES = {
     "null_of_pairs": "null",
     "group_rows": "walk",
     "gather": "walk",
+    "hash_rows": "walk",
     "pair_counts": "walk",
     "cross_counts": "walk",
     "boost_exact_folds": "exact",

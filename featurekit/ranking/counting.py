@@ -6,6 +6,7 @@ wherever they come, adds up with the counts of other rows, and gives finished co
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from featurekit.data.frames import Series
 from featurekit.data.ingest import ColumnSpec
 from featurekit.data.vocabulary import MAX_VALUES, Raw, Vocabulary, raw_values
-from featurekit.exceptions import SchemaError
+from featurekit.exceptions import FeatureKitWarning, SchemaError
 from featurekit.execution.local import run_threads
 from featurekit.statistics.contingency import (
     Contingency,
@@ -31,6 +32,7 @@ TARGET_BINS = 10
 MAX_CLASSES = 1 << 16
 MAX_GUESSED_CLASSES = 20
 MIN_VALUES = 1 << 10
+N_TOP = 5
 
 
 class TargetCodes:
@@ -42,13 +44,18 @@ class TargetCodes:
     labels : list
         Class labels, sorted; bins are numbers from 0.
     edges : float64 array
-        Least key of each bin but the first, for regression.
+        Least value of each bin but the first, for regression.
+    lows : list
+        Least value of each bin as it was given; the labels of classes.
     """
 
-    def __init__(self, task: str, labels: Sequence[Any], edges: Any = None) -> None:
+    def __init__(
+        self, task: str, labels: Sequence[Any], edges: Any = None, lows: Any = None
+    ) -> None:
         self.task = task
         self.labels = list(labels)
         self.edges = edges
+        self.lows = list(labels if lows is None else lows)
 
     @classmethod
     def learn(cls, blocks: Iterable[Series], task: str, name: str) -> TargetCodes:
@@ -84,10 +91,11 @@ class TargetCodes:
                 "task='regression' needs a target of numbers; for labels use "
                 "task='classification'"
             )
-        values = np.asarray(vocabulary.distinct())[order - 1].astype(np.float64)
+        values = np.asarray(vocabulary.distinct())[order - 1]
         groups = quantile_groups(sizes[order], TARGET_BINS)
-        first = np.flatnonzero(np.diff(groups)) + 1
-        return cls("regression", list(range(len(first) + 1)), values[first])
+        lows = values[np.flatnonzero(np.diff(groups, prepend=-1))]
+        labels = list(range(len(lows)))
+        return cls("regression", labels, lows[1:].astype(np.float64), lows.tolist())
 
     def encode(self, y: Series, name: str, grow: bool = False) -> Labels:
         """Class codes of a block; with ``grow`` labels not seen before are added.
@@ -116,8 +124,27 @@ class TargetCodes:
         lookup = np.array([0, *(place[v] for v in found)], np.uint16)
         return lookup[codes]
 
+    def absorb(self, other: TargetCodes) -> Ints:
+        """Take another's labels in; where its classes are here, int64 (classes,)."""
+        same = self.task == other.task
+        if self.task == "regression":
+            same = same and np.array_equal(self.edges, other.edges)
+        if not same:
+            raise ValueError(
+                "the two cut the target in different ways; counts add up only where "
+                "its classes or bins are the same"
+            )
+        self.labels = sorted({*self.labels, *other.labels})
+        place = {label: i for i, label in enumerate(self.labels)}
+        return np.array([place[label] for label in other.labels], np.int64)
+
     def check(self) -> None:
         """Whether there is anything to tell apart."""
+        if len(self.labels) < 2 and self.task == "regression":
+            raise ValueError(
+                f"y is {self.lows[0]!r} on every row; there is nothing to learn. Check "
+                "how y was made."
+            )
         if len(self.labels) < 2:
             raise ValueError(
                 f"y has one class only ({self.labels[0]!r}); nothing to tell apart. "
@@ -145,12 +172,9 @@ def _no_gaps(raw: Raw | None, n: int, name: str) -> Raw | None:
         gone += raw.values.null_count() if raw.family == "text" else 0
     if gone:
         raise ValueError(
-            f"Input y contains NaN: {gone} of {n} values of {name!r} are missing. Drop "
-            "those rows; a target cannot be filled in."
+            f"Input {name} contains NaN: {gone} of {n} values are missing or infinite. "
+            "Drop those rows; they cannot be filled in."
         )
-    if raw is not None and raw.family == "number":
-        if not np.isfinite(_values(raw)).all():
-            raise ValueError("Input y contains infinity; drop or clip those rows.")
     return raw
 
 
@@ -193,6 +217,10 @@ class Counted:
         Share of these that occur once.
     edges : float64 array or None
         Least value of each bin, for numbers on a scale.
+    top : list of (value, share)
+        The most frequent values, and their share of all rows.
+    class_rows : int64 array (classes,)
+        Rows of each class, missing values among them.
     vocabulary : Vocabulary
     """
 
@@ -204,6 +232,8 @@ class Counted:
     cardinality: float
     rare_share: float
     edges: NDArray[np.float64] | None
+    top: list[tuple[Any, float]]
+    class_rows: Ints
     vocabulary: Vocabulary
 
     def spec(self) -> ColumnSpec:
@@ -215,8 +245,9 @@ class Counted:
             kind = "datetime" if v.family == "time" else "numeric"
             return ColumnSpec(self.name, kind, (), v.dtype)  # type: ignore[arg-type]
         values = v.distinct()
-        kept = np.flatnonzero(self.place[1:]) if len(self.place) > 1 else []
-        known = sorted(_plain(values[i], v.dtype) for i in kept)
+        known = sorted(
+            _plain(values[i], v.dtype) for i in np.flatnonzero(self.place[1:])
+        )
         return ColumnSpec(self.name, "categorical", tuple(known), v.dtype)
 
 
@@ -226,7 +257,7 @@ class Counts:
     Parameters
     ----------
     names : sequence of str
-    target : TargetCodes
+    n_classes : int
     categorical : mapping of str to bool or None
         As `Vocabulary` takes it.
     memory_limit : int or None
@@ -237,17 +268,17 @@ class Counts:
     def __init__(
         self,
         names: Sequence[str],
-        target: TargetCodes,
+        n_classes: int,
         categorical: Mapping[str, bool | None],
         memory_limit: int | None = None,
     ) -> None:
         self.names = tuple(names)
-        self.target = target
-        most = _max_values(memory_limit, len(self.names), len(target.labels))
+        self.n_classes = n_classes
+        most = _max_values(memory_limit, len(self.names), n_classes)
         self.vocabularies = {
             name: Vocabulary(name, categorical[name], most) for name in self.names
         }
-        self.tables = {name: Contingency(len(target.labels)) for name in self.names}
+        self.tables = {name: Contingency(n_classes) for name in self.names}
         self.n_rows = 0
 
     def encode(
@@ -258,7 +289,7 @@ class Counts:
         n_threads: int = 1,
         keep: bool = False,
     ) -> list[NDArray[np.uint32]]:
-        """Count a block; its codes, if they are to be kept.
+        """Count a block of columns; their codes, if they are to be kept.
 
         Parameters
         ----------
@@ -274,51 +305,71 @@ class Counts:
         kept: list[Any] = [None] * len(self.names)
 
         def count(j: int) -> None:
-            name = self.names[j]
-            vocabulary, table = self.vocabularies[name], self.tables[name]
-            codes, moved = vocabulary.encode(raw_values(columns[j], name), len(y))
-            if moved is not None:
-                table.move(moved, vocabulary.n_values + 1)
-            table.add(codes, y, vocabulary.n_values + 1, times)
+            codes = self._add(
+                self.names[j], raw_values(columns[j], self.names[j]), y, times
+            )
             if keep:
                 kept[j] = codes
 
         run_threads(count, range(len(self.names)), n_threads)
-        self.n_rows += len(y) if times is None else int(times.sum())
+        self._add_rows(y, times)
         return kept if keep else []
 
-    def relabel(self, old: Sequence[Any]) -> None:
-        """Follow the target's labels, which grew from ``old``."""
-        labels = self.target.labels
-        if list(old) == labels:
-            return
-        place = {label: i for i, label in enumerate(labels)}
-        to = np.array([place[label] for label in old], np.int64)
-        for table in self.tables.values():
-            table.reclass(to, len(labels))
+    def add(
+        self,
+        raws: Sequence[Raw | None],
+        y: Labels,
+        times: Ints | None = None,
+        n_threads: int = 1,
+    ) -> None:
+        """As `encode`, of values in raw form."""
 
-    def merge(self, other: Counts) -> None:
-        """Add the counts of other rows."""
+        def count(j: int) -> None:
+            self._add(self.names[j], raws[j], y, times)
+
+        run_threads(count, range(len(self.names)), n_threads)
+        self._add_rows(y, times)
+
+    def codes(
+        self, columns: Sequence[Series], n_threads: int = 1
+    ) -> list[NDArray[np.uint32]]:
+        """Codes of rows that were counted already."""
+        out: list[Any] = [None] * len(self.names)
+
+        def code(j: int) -> None:
+            raw = raw_values(columns[j], self.names[j])
+            vocabulary = self.vocabularies[self.names[j]]
+            out[j] = vocabulary.encode(raw, len(columns[j]))[0]
+
+        run_threads(code, range(len(self.names)), n_threads)
+        return out
+
+    def _add(
+        self, name: str, raw: Raw | None, y: Labels, times: Ints | None
+    ) -> NDArray[np.uint32]:
+        vocabulary, table = self.vocabularies[name], self.tables[name]
+        codes, moved = vocabulary.encode(raw, len(y))
+        if moved is not None:
+            table.move(moved, vocabulary.n_values + 1)
+        table.add(codes, y, vocabulary.n_values + 1, times)
+        return codes
+
+    def _add_rows(self, y: Labels, times: Ints | None) -> None:
+        self.n_rows += len(y) if times is None else int(times.sum())
+
+    def reclass(self, to: Ints, n_classes: int) -> None:
+        """Follow the target's classes: class c is now ``to[c]``, of ``n_classes``."""
+        self.n_classes = n_classes
+        for table in self.tables.values():
+            table.reclass(to, n_classes)
+
+    def merge(self, other: Counts, to: Ints) -> None:
+        """Add the counts of other rows, whose class c is ``to[c]`` here."""
         if self.names != other.names:
             raise SchemaError(
                 "the two have different columns: "
                 f"{sorted(set(self.names) ^ set(other.names)) or 'in another order'}"
             )
-        mine, theirs = self.target, other.target
-        if mine.task != theirs.task or (
-            mine.task == "regression"
-            and not np.array_equal(mine.edges, theirs.edges)
-        ):
-            raise ValueError(
-                "the two cut the target in different ways; counts of a numeric target "
-                "add up only where its bins are the same"
-            )
-        if mine.task == "classification":
-            old = list(mine.labels)
-            mine.labels = sorted({*mine.labels, *theirs.labels})
-            self.relabel(old)
-        place = {label: i for i, label in enumerate(mine.labels)}
-        to = np.array([place[label] for label in theirs.labels], np.int64)
         for name in self.names:
             codes, moved = self.vocabularies[name].absorb(other.vocabularies[name])
             n_values = self.vocabularies[name].n_values + 1
@@ -355,6 +406,12 @@ def _counted(
         # occupied buckets of M: the number of values that is likeliest to fill so many
         m = vocabulary.max_values
         cardinality = -m * float(np.log1p(-min(len(order), m - 1) / m))
+    values = vocabulary.distinct()
+    most = np.lexsort((np.arange(len(order)), -table.sizes))[:N_TOP]
+    top = [
+        (_plain(values[order[i] - 1], vocabulary.dtype), float(table.sizes[i] / n_rows))
+        for i in most
+    ]
     rare = float((table.sizes == 1).sum() / max(len(order), 1))
     groups = np.arange(len(order))
     edges = None
@@ -362,14 +419,15 @@ def _counted(
         groups = quantile_groups(table.sizes, n_bins)
         table = table.grouped(groups)
         first = np.flatnonzero(np.diff(groups, prepend=-1))
-        edges = np.asarray(vocabulary.distinct())[order[first] - 1].astype(np.float64)
+        edges = np.asarray(values)[order[first] - 1].astype(np.float64)
     place = np.zeros(vocabulary.n_values + 1, np.int64)
     place[order] = groups + 1
     if missing == "category" and n_missing:
         table = table.with_first(counts.table(np.zeros(1, np.int64)))
     return Counted(
         name, table, place, int(groups[-1]) + 1 if len(groups) else 0,
-        1.0 - n_missing / max(n_rows, 1), cardinality, rare, edges, vocabulary,
+        1.0 - n_missing / max(n_rows, 1), cardinality, rare, edges, top,
+        counts.classes(), vocabulary,
     )  # fmt: skip
 
 
@@ -384,3 +442,18 @@ def _max_values(memory_limit: int | None, n_columns: int, n_classes: int) -> int
             "the limit or leave columns out."
         )
     return min(MAX_VALUES, 1 << (int(most).bit_length() - 1))
+
+
+def warn_of_buckets(counts: Counts) -> None:
+    """Say which columns are counted in buckets."""
+    folded = [name for name, v in counts.vocabularies.items() if v.folded]
+    if folded:
+        most = counts.vocabularies[folded[0]].max_values
+        warnings.warn(
+            f"{len(folded)} column(s) have more values than the limit allows and are "
+            f"counted in {most:,} buckets by a hash of the value: {folded[:5]}. Values "
+            "that share a bucket can only lower what is found. Raise memory_limit to "
+            "count more values.",
+            FeatureKitWarning,
+            stacklevel=4,
+        )

@@ -145,7 +145,7 @@ class Contingency:
     def merge(
         self, other: Contingency, codes: NDArray[np.uint32], to: Ints, n_values: int
     ) -> None:
-        """Add another table, whose code i is ``codes[i]`` here, and class c ``to[c]``."""
+        """Add another table; its code i is ``codes[i]`` here, its class c ``to[c]``."""
         self._widen(n_values)
         cells, counts = other.cells()
         c = other.n_classes
@@ -153,7 +153,7 @@ class Contingency:
         self._add_cells(here * self.n_classes + to[cells % c], counts)
 
     def cells(self) -> tuple[Ints, Ints]:
-        """Cells that are not empty, as code * n_classes + class in order, and counts."""
+        """Cells that are not empty, code * n_classes + class, in order, and counts."""
         if self._dense is None:
             return self._cells, self._counts
         cells = np.flatnonzero(self._dense)
@@ -191,9 +191,7 @@ class Contingency:
             row = place[self._cells // c]
             cells = (row * c + self._cells % c)[row >= 0]
             by_row = np.argsort(cells, kind="stable")
-            return CountTable.of_cells(
-                cells[by_row], self._counts[row >= 0][by_row], c
-            )
+            return CountTable.of_cells(cells[by_row], self._counts[row >= 0][by_row], c)
         m = len(order)
         start = np.empty(m + 1, np.int64)
         classes, counts = np.empty((2, m * c), np.int64)
@@ -247,6 +245,16 @@ class CountTable:
         np.add.at(wide, (rows, self.classes), self.counts)
         cells = np.flatnonzero(wide)
         return self.of_cells(cells, wide.ravel()[cells], self.n_classes)
+
+    def collapsed(self, n_classes: int) -> CountTable:
+        """The table of class modulo ``n_classes``."""
+        if n_classes == self.n_classes:
+            return self
+        rows = np.repeat(np.arange(len(self.sizes)), np.diff(self.start))
+        wide = np.zeros(len(self.sizes) * n_classes, np.int64)
+        np.add.at(wide, rows * n_classes + self.classes % n_classes, self.counts)
+        cells = np.flatnonzero(wide)
+        return self.of_cells(cells, wide[cells], n_classes)
 
     def with_first(self, other: CountTable) -> CountTable:
         """The values of ``other``, then these."""
@@ -346,7 +354,8 @@ def null_moments(
             mean = 0.0 if len(values) == 0 or values[-1] == n else entropy(b)
             out.append((mean, 0.0))
             continue
-        of_table(np.searchsorted(union, values), times, parts, b, n, moments)
+        rows = np.searchsorted(union, values)
+        of_table(rows, times.astype(np.float64), parts, b, n, moments)
         out.append((moments[0] / n, math.sqrt(moments[1]) / n))
     return out
 
@@ -364,9 +373,7 @@ STATISTICS = (
 )  # fmt: skip
 
 
-def finish(
-    tables: Sequence[CountTable], n_threads: int = 1
-) -> list[dict[str, float]]:
+def finish(tables: Sequence[CountTable], n_threads: int = 1) -> list[dict[str, float]]:
     """Every statistic of every table.
 
     Parameters
@@ -411,9 +418,7 @@ def finish(
     return out
 
 
-def _statistics(
-    table: CountTable, b: Ints, emi: float, sd: float
-) -> dict[str, float]:
+def _statistics(table: CountTable, b: Ints, emi: float, sd: float) -> dict[str, float]:
     n, k = int(b.sum()), len(table.sizes)
     n_classes = int((b > 0).sum())
     if n == 0:

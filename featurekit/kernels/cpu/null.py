@@ -1,7 +1,7 @@
 """What chance alone does to a contingency table whose margins stay as they are.
 
-Shuffle the labels. A cell of margins a and b of n rows then counts k of a hypergeometric
-law, and adds
+Shuffle the labels. A cell of margins a and b of n rows then counts k of a
+hypergeometric law, and adds
 
     phi(k) = k ln(k / mu) - (k - mu),        mu = a b / n
 
@@ -97,6 +97,58 @@ def phi_of(k, mu, ln_mu, logs):
 
 
 @njit(cache=True, nogil=True)
+def sum_by_steps(a, b, n, mode, lo, hi, mu, logs, sums):
+    """Sums over counts from the mode outwards, by the ratio of neighbours."""
+    ln_mu = math.log(mu)
+    rest = n - a - b
+    add_point(1.0, mode - mu, phi_of(mode, mu, ln_mu, logs), sums)
+    p = 1.0
+    k = mode
+    while k < hi:
+        p *= ((a - k) * 1.0) * (b - k) / ((k + 1.0) * (rest + k + 1.0))
+        k += 1
+        if p < NEGLIGIBLE:
+            break
+        add_point(p, k - mu, phi_of(k, mu, ln_mu, logs), sums)
+    p = 1.0
+    k = mode
+    while k > lo:
+        p *= (k * 1.0) * (rest + k) / ((a - k + 1.0) * (b - k + 1.0))
+        k -= 1
+        if p < NEGLIGIBLE:
+            break
+        add_point(p, k - mu, phi_of(k, mu, ln_mu, logs), sums)
+
+
+@njit(cache=True, nogil=True)
+def sum_by_strides(a, b, n, mode, lo, hi, mu, sd, sums):
+    """Sums over every h-th count of a wide law.
+
+    The law is smooth, so that gives the same averages: the error of the trapezoidal
+    rule falls like exp(-2 (pi sd / h)^2). All four counts of the two by two table are
+    above sd^2, far above what the series for their factorials need.
+    """
+    h = int(sd * STRIDE)
+    n_steps = int(N_SD * sd / h) + 1
+    c0 = mode * 1.0
+    c1 = a - mode * 1.0
+    c2 = b - mode * 1.0
+    c3 = n - a - b + mode * 1.0
+    slope = math.log((c1 / c0) * (c2 / c3))
+    for j in range(-n_steps, n_steps + 1):
+        d = j * h
+        k = mode + d
+        if k < lo or k > hi:
+            continue
+        ln_p = slope * d
+        ln_p -= ln_factorial_change(c0, d)
+        ln_p -= ln_factorial_change(c1, -d)
+        ln_p -= ln_factorial_change(c2, -d)
+        ln_p -= ln_factorial_change(c3, d)
+        add_point(math.exp(ln_p), k - mu, mu * bregman((k - mu) / mu), sums)
+
+
+@njit(cache=True, nogil=True)
 def cell_null(a, b, n, logs, sums, out):
     """Mean, two coefficients and remaining variance of phi, in one cell.
 
@@ -117,58 +169,14 @@ def cell_null(a, b, n, logs, sums, out):
         return
     sums[:] = 0.0
     mu = (a * 1.0) * b / n
-    ln_mu = math.log(mu)
-    var = mu * ((n - a) / n) * ((n - b) / (n - 1.0))
-    sd = math.sqrt(var)
+    sd = math.sqrt(mu * ((n - a) / n) * ((n - b) / (n - 1.0)))
     lo = max(0, a + b - n)
     hi = min(a, b)
-    mode = int((a + 1.0) * (b + 1.0) / (n + 2.0))
-    mode = min(max(mode, lo), hi)
-    rest = n - a - b
+    mode = min(max(int((a + 1.0) * (b + 1.0) / (n + 2.0)), lo), hi)
     if sd < WIDE:
-        # from the mode outwards by the ratio of neighbours, until nothing is left
-        add_point(1.0, mode - mu, phi_of(mode, mu, ln_mu, logs), sums)
-        p = 1.0
-        k = mode
-        while k < hi:
-            p *= ((a - k) * 1.0) * (b - k) / ((k + 1.0) * (rest + k + 1.0))
-            k += 1
-            if p < NEGLIGIBLE:
-                break
-            add_point(p, k - mu, phi_of(k, mu, ln_mu, logs), sums)
-        p = 1.0
-        k = mode
-        while k > lo:
-            p *= (k * 1.0) * (rest + k) / ((a - k + 1.0) * (b - k + 1.0))
-            k -= 1
-            if p < NEGLIGIBLE:
-                break
-            add_point(p, k - mu, phi_of(k, mu, ln_mu, logs), sums)
+        sum_by_steps(a, b, n, mode, lo, hi, mu, logs, sums)
     else:
-        # a wide and smooth law: every h-th point gives the same averages, for the
-        # error of the trapezoidal rule falls like exp(-2 (pi sd / h)^2)
-        h = int(sd * STRIDE)
-        n_steps = int(N_SD * sd / h) + 1
-        c0 = mode * 1.0
-        c1 = a - mode * 1.0
-        c2 = b - mode * 1.0
-        c3 = rest + mode * 1.0
-        slope = math.log((c1 / c0) * (c2 / c3))
-        for j in range(-n_steps, n_steps + 1):
-            d = j * h
-            k = mode + d
-            if k < lo or k > hi:
-                continue
-            least = min(min(c0 + d, c1 - d), min(c2 - d, c3 + d))
-            if least < 30.0:
-                # beyond the reach of the series, and of any weight: sd is over 48
-                continue
-            ln_p = slope * d
-            ln_p -= ln_factorial_change(c0, d)
-            ln_p -= ln_factorial_change(c1, -d)
-            ln_p -= ln_factorial_change(c2, -d)
-            ln_p -= ln_factorial_change(c3, d)
-            add_point(math.exp(ln_p), k - mu, mu * bregman((k - mu) / mu), sums)
+        sum_by_strides(a, b, n, mode, lo, hi, mu, sd, sums)
     total = sums[0]
     mean = sums[5] / total
     m1 = sums[1] / total
@@ -179,16 +187,14 @@ def cell_null(a, b, n, logs, sums, out):
     variance = sums[8] / total - mean * mean
     if m2 <= 0.0 or variance <= 0.0:
         return
-    c1_ = sums[6] / total / math.sqrt(m2)
+    first = sums[6] / total
+    out[1] = first / math.sqrt(m2)
+    # h2 is x^2 - (m3 / m2) x - m2 over its norm, which is 0 for a law of two points
     norm = m4 - m3 * m3 / m2 - m2 * m2
-    c2_ = 0.0
     if norm > 1e-9 * m4:
-        c2_ = (
-            sums[7] / total - (m3 / m2) * sums[6] / total - m2 * mean
-        ) / math.sqrt(norm)
-    out[1] = c1_
-    out[2] = c2_
-    out[3] = max(0.0, variance - c1_ * c1_ - c2_ * c2_)
+        second = sums[7] / total - (m3 / m2) * first - m2 * mean
+        out[2] = second / math.sqrt(norm)
+    out[3] = max(0.0, variance - out[1] * out[1] - out[2] * out[2])
 
 
 @njit(cache=True, nogil=True)
@@ -270,7 +276,7 @@ def null_of_table(rows, times, parts, b, n, out):
     ----------
     rows : int64 array (m,)
         Which rows of ``parts`` the counts of its values are.
-    times : int64 array (m,)
+    times : float64 array (m,)
         How many values have each.
     parts : float64 array (M, 2 + 2 C)
         From `null_of_counts`.
@@ -287,7 +293,7 @@ def null_of_table(rows, times, parts, b, n, out):
     variance = 0.0
     for i in range(rows.size):
         row = parts[rows[i]]
-        w = times[i] * 1.0
+        w = times[i]
         mean += w * row[0]
         variance += w * row[1]
         for r in range(2):
@@ -302,20 +308,21 @@ def null_of_table(rows, times, parts, b, n, out):
 
 
 @njit(cache=True, nogil=True)
-def null_of_pairs(a, times_a, b, times_b, n, logs, memo):
-    """The expected n MI of two columns, whose counts are grouped.
+def null_of_pairs(a, weight_a, b, weight_b, nodes, n, logs, memo):
+    """The expected n MI of two columns, of grouped counts.
 
     Parameters
     ----------
     a, b : int64 array (m,), (l,)
-        Positions in ``memo`` of the distinct counts of each column.
-    times_a, times_b : int64 array (m,), (l,)
+        Positions in ``nodes`` of counts of values of each column.
+    weight_a, weight_b : float64 array (m,), (l,)
         How many values have each.
+    nodes : int64 array (D,)
     n : int
     logs : float64 array
-    memo : float64 array (D + 1, D)
-        The last row holds the counts; above it the mean of phi of each pair of them,
-        NaN where it is not yet known, filled in on the way.
+    memo : float64 array (D, D)
+        The mean of phi of each two counts, the lesser first; NaN where it is not yet
+        known, filled in on the way.
 
     Returns
     -------
@@ -323,7 +330,6 @@ def null_of_pairs(a, times_a, b, times_b, n, logs, memo):
     """
     sums = np.empty(9)
     cell = np.empty(4)
-    values = memo[memo.shape[1]]
     total = 0.0
     for i in range(a.size):
         for j in range(b.size):
@@ -331,10 +337,8 @@ def null_of_pairs(a, times_a, b, times_b, n, logs, memo):
             y = max(a[i], b[j])
             mean = memo[x, y]
             if mean != mean:
-                cell_null(
-                    np.int64(values[x]), np.int64(values[y]), n, logs, sums, cell
-                )
+                cell_null(nodes[x], nodes[y], n, logs, sums, cell)
                 mean = cell[0]
                 memo[x, y] = mean
-            total += (times_a[i] * 1.0) * times_b[j] * mean
+            total += weight_a[i] * weight_b[j] * mean
     return total

@@ -10,6 +10,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from featurekit.kernels.cpu.keys import mixed
+
 
 @njit(cache=True, nogil=True)
 def group_rows(codes, n_values, start, rows):
@@ -28,13 +30,40 @@ def group_rows(codes, n_values, start, rows):
 
 @njit(cache=True, nogil=True)
 def gather(codes, rows, out):
-    """``out[i] = codes[rows[i]]``, as uint32."""
+    """``out[i] = codes[rows[i]]``, in the type of ``out``."""
     for i in range(rows.size):
         out[i] = codes[rows[i]]
 
 
 @njit(cache=True, nogil=True)
-def pair_counts(start, right, seen, cells):
+def hash_rows(codes, place, salt, out):
+    """Add a hash of each row's value to ``out`` (uint64); sums are hashes of rows.
+
+    Parameters
+    ----------
+    codes : unsigned integer array (n,)
+    place : int64 array
+        What a code stands for.
+    salt : uint64
+        The column's own.
+    out : uint64 array (n,)
+    """
+    for i in range(codes.size):
+        out[i] += mixed(mixed(np.uint64(place[codes[i]])) ^ salt)
+
+
+@njit(cache=True, nogil=True)
+def note(k, small, large, n_large):
+    """Put a count down: among the small ones, or in the list of large ones."""
+    if k < small.size:
+        small[k] += 1
+        return n_large
+    large[n_large] = k
+    return n_large + 1
+
+
+@njit(cache=True, nogil=True)
+def pair_counts(start, right, times, seen, small, large):
     """How often each count occurs among the cells of the grouped column and another.
 
     Counts are whole numbers, so what is made of them does not depend on the order of
@@ -46,26 +75,40 @@ def pair_counts(start, right, seen, cells):
         Groups of the left column.
     right : uint32 array (n,)
         Codes of the other, in the order of the groups.
-    seen : int32 array (values of the right column,)
+    times : int64 array (n,)
+        How often each row counts, in the order of the groups.
+    seen : int64 array (values of the right column,)
         Zeros, before and after.
-    cells : int64 array (n + 1,)
-        Zeros before; ``cells[k]`` cells have k rows.
+    small : int64 array (S,)
+        Zeros before; ``small[k]`` cells have k rows.
+    large : int64 array
+        Counts from S on, one by one.
+
+    Returns
+    -------
+    n_large : int
     """
+    n_large = 0
     for v in range(start.size - 1):
-        if start[v + 1] - start[v] == 1:
-            cells[1] += 1
+        first = start[v]
+        last = start[v + 1]
+        if last - first == 1:
+            n_large = note(times[first], small, large, n_large)
             continue
-        for i in range(start[v], start[v + 1]):
-            seen[right[i]] += 1
-        for i in range(start[v], start[v + 1]):
+        for i in range(first, last):
+            seen[right[i]] += times[i]
+        for i in range(first, last):
             k = seen[right[i]]
             if k > 0:
-                cells[k] += 1
+                n_large = note(k, small, large, n_large)
                 seen[right[i]] = 0
+    return n_large
 
 
 @njit(cache=True, nogil=True)
-def cross_counts(start, right, y, n_classes, seen, sizes, cells):
+def cross_counts(
+    start, right, y, times, n_classes, seen, small, large, small_cells, large_cells, out
+):
     """How often each count occurs among the pairs of values, and with each class.
 
     Parameters
@@ -73,35 +116,42 @@ def cross_counts(start, right, y, n_classes, seen, sizes, cells):
     start : int64 array (K + 1,)
     right : uint32 array (n,)
     y : uint16 array (n,)
-        Labels, in the order of the groups.
+        Classes, in the order of the groups.
+    times : int64 array (n,)
     n_classes : int
-    seen : int32 array (values of the right column * (classes + 1),)
+    seen : int64 array (values of the right column * (classes + 1),)
         Zeros, before and after.
-    sizes : int64 array (n + 1,)
-        Zeros before; ``sizes[k]`` pairs of values have k rows.
-    cells : int64 array (n + 1,)
-        Zeros before; ``cells[k]`` cells of pair and class have k rows.
+    small, large
+        As in `pair_counts`, of pairs of values.
+    small_cells, large_cells
+        The same, of cells of pair and class.
+    out : int64 array (2,)
+        How many there are in the two lists.
     """
     width = n_classes + 1
+    n_large = 0
+    n_cells = 0
     for v in range(start.size - 1):
         first = start[v]
         last = start[v + 1]
         if last - first == 1:
-            sizes[1] += 1
-            cells[1] += 1
+            n_large = note(times[first], small, large, n_large)
+            n_cells = note(times[first], small_cells, large_cells, n_cells)
             continue
         for i in range(first, last):
             at = np.int64(right[i]) * width
-            seen[at] += 1
-            seen[at + 1 + y[i]] += 1
+            seen[at] += times[i]
+            seen[at + 1 + y[i]] += times[i]
         for i in range(first, last):
             at = np.int64(right[i]) * width
             k = seen[at]
             if k > 0:
-                sizes[k] += 1
+                n_large = note(k, small, large, n_large)
                 seen[at] = 0
                 for c in range(1, width):
                     k = seen[at + c]
                     if k > 0:
-                        cells[k] += 1
+                        n_cells = note(k, small_cells, large_cells, n_cells)
                         seen[at + c] = 0
+    out[0] = n_large
+    out[1] = n_cells

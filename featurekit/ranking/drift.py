@@ -1,0 +1,157 @@
+"""How columns change between shards of the rows, and what is odd about a column.
+
+Shards are counted as classes are: with S shards and C classes a table has S C of them,
+shard * C + class, and every comparison here is read off that one table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featurekit.ranking.counting import Counted
+from featurekit.statistics.contingency import (
+    CountTable,
+    entropy,
+    null_moments,
+    p_value,
+)
+
+Ints = NDArray[np.int64]
+
+DRIFT_COLUMNS = (
+    "feature", "shard", "n_rows", "psi", "js", "js_z", "js_p", "new_share",
+    "gone_share", "coverage", "coverage_change", "mi", "mi_change", "mi_z",
+)  # fmt: skip
+QUALITY_COLUMNS = (
+    "feature", "dtype", "kind", "cardinality", "coverage", "rare_share", "top", "note",
+)  # fmt: skip
+N_TOP = 5
+HALF = 0.5
+
+
+def drift_table(
+    columns: Sequence[Counted], shards: Sequence[Any], n_classes: int, missing: str
+) -> list[tuple[Any, ...]]:
+    """Lines of `DRIFT_COLUMNS`: each column in each shard, against the first shard.
+
+    Parameters
+    ----------
+    columns : sequence of Counted
+        With tables of shard * n_classes + class.
+    shards : sequence
+        Labels, in order; the first is the reference.
+    n_classes : int
+    missing : {"category", "drop"}
+    """
+    lines = []
+    for column in columns:
+        wide = _wide(column.table, len(shards), n_classes)
+        by_shard = wide.sum(axis=2)
+        totals = column.class_rows.reshape(len(shards), n_classes).sum(axis=1)
+        known = by_shard.sum(axis=0)
+        first_missing = missing == "category" and column.coverage < 1
+        here = known - by_shard[0] if first_missing else known
+        coverage = here / np.maximum(totals, 1)
+        mi = [_mi_with_error(wide[:, s]) for s in range(len(shards))]
+        for s, label in enumerate(shards):
+            lines.append(
+                (
+                    column.name, label, int(totals[s]),
+                    *_between(by_shard[:, 0], by_shard[:, s], s == 0),
+                    float(coverage[s]), float(coverage[s] - coverage[0]),
+                    mi[s][0], *_change(mi[0], mi[s]),
+                )
+            )  # fmt: skip
+    return lines
+
+
+def _wide(table: CountTable, n_shards: int, n_classes: int) -> Ints:
+    """int64 (values, shards, classes)."""
+    wide = np.zeros((len(table.sizes), n_shards * n_classes), np.int64)
+    rows = np.repeat(np.arange(len(table.sizes)), np.diff(table.start))
+    wide[rows, table.classes] = table.counts
+    return wide.reshape(-1, n_shards, n_classes)
+
+
+def _between(p: Ints, q: Ints, same: bool) -> tuple[float, ...]:
+    """PSI, JS with its z and p, shares of rows with new and with vanished values."""
+    if same or p.sum() == 0 or q.sum() == 0:
+        return 0.0, 0.0, 0.0, 1.0, 0.0, 0.0
+    there = (p + q) > 0
+    p, q = p[there], q[there]
+    k = len(p)
+    # half a row more for each value: of one that vanished PSI would be infinite
+    share_p = (p + HALF) / (p.sum() + HALF * k)
+    share_q = (q + HALF) / (q.sum() + HALF * k)
+    psi = float(((share_q - share_p) * np.log(share_q / share_p)).sum())
+    margins = np.array([p.sum(), q.sum()])
+    # rows of two shards: Jensen and Shannon's divergence is what the value tells of
+    # the shard, and chance gives that as it gives any mutual information
+    mi = max(0.0, entropy(margins) + entropy(p + q) - entropy(np.concatenate([p, q])))
+    mean, sd = null_moments([p + q], margins)[0]
+    z = (mi - mean) / sd if sd > 0 else 0.0
+    new = float(q[p == 0].sum() / q.sum())
+    gone = float(p[q == 0].sum() / p.sum())
+    return psi, mi, z, p_value(mi, mean, sd), new, gone
+
+
+def _mi_with_error(table: Ints) -> tuple[float, float]:
+    """Excess of one shard, and the variance of its estimate."""
+    a, b = table.sum(axis=1), table.sum(axis=0)
+    n = int(a.sum())
+    if n == 0 or (b > 0).sum() < 2:
+        return 0.0, 0.0
+    mean, sd = null_moments([a[a > 0]], b[b > 0])[0]
+    full = table[a > 0][:, b > 0]
+    expected = np.outer(a[a > 0], b[b > 0]) / n
+    there = full > 0
+    logs = np.log(full[there] / expected[there])
+    p = full[there] / n
+    mi = float((p * logs).sum())
+    # by the delta method, beside what chance alone moves
+    spread = max(0.0, float((p * logs**2).sum()) - mi**2) / n
+    return mi - mean, sd**2 + spread
+
+
+def _change(
+    first: tuple[float, float], then: tuple[float, float]
+) -> tuple[float, float]:
+    change = then[0] - first[0]
+    error = np.sqrt(first[1] + then[1])
+    return change, float(change / error) if change and error > 0 else 0.0
+
+
+def quality_table(columns: Sequence[Counted], missing: str) -> list[tuple[Any, ...]]:
+    """Lines of `QUALITY_COLUMNS`."""
+    lines = []
+    for column in columns:
+        v = column.vocabulary
+        kind = "none" if v.family is None else "scale" if v.scale else "categories"
+        lines.append(
+            (
+                column.name, v.dtype, kind, column.cardinality, column.coverage,
+                column.rare_share, column.top, _note(column, missing),
+            )
+        )  # fmt: skip
+    return lines
+
+
+def _note(column: Counted, missing: str) -> str:
+    notes = []
+    if column.vocabulary.family is None:
+        return "all values are missing"
+    if column.cardinality <= 1 and (column.coverage == 1 or missing == "drop"):
+        notes.append("constant")
+    scale = column.vocabulary.scale
+    if column.cardinality > 1 and column.rare_share == 1 and not scale:
+        notes.append("all values are distinct: an id?")
+    if column.vocabulary.folded:
+        notes.append(
+            f"more values than the limit: counted in {column.vocabulary.max_values:,} "
+            "buckets by a hash"
+        )
+    return "; ".join(notes)

@@ -1,0 +1,753 @@
+"""OutRank: columns and crosses ranked by what they tell of a target, above chance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from numbers import Integral, Real
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from joblib import effective_n_jobs
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
+from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
+
+from featurekit.base import TASKS, one_dimensional
+from featurekit.data import append_columns, frame_type, select_columns
+from featurekit.data.frames import open_frame
+from featurekit.data.ingest import Schema, positions_of
+from featurekit.data.scan import UnsettledTypesError, is_source, scan
+from featurekit.exceptions import BackendUnavailableError
+from featurekit.execution.budget import Budget
+from featurekit.execution.progress import Progress, logger
+from featurekit.expressions import export
+from featurekit.expressions.tree import Expression
+from featurekit.ranking import drift, emit, heuristics, scoring
+from featurekit.ranking.counting import Counted, Counts, TargetCodes, warn_of_buckets
+from featurekit.ranking.crosses import Cross, find_crosses, splits
+from featurekit.ranking.redundancy import PAIR_COLUMNS, choose
+from featurekit.ranking.rows import Block, sample_rows
+from featurekit.ranking.scoring import SCORE_COLUMNS, SCORES, Line
+from featurekit.ranking.source import (
+    FileSource,
+    MemorySource,
+    Source,
+    whole_weights,
+)
+from featurekit.statistics.contingency import entropy
+from featurekit.statistics.pairs import Rows
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+N_CROSSES = 100
+CROSS_Q = 0.05
+
+
+@dataclass
+class _Run:
+    """What one ranking goes by."""
+
+    source: Source | None
+    target: TargetCodes
+    shards: TargetCodes | None
+    kept: list[Block]
+    budget: Budget
+
+
+class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
+    """Rank columns, and crosses of them, by what they tell of the target above chance.
+
+    Every column is counted against the target, once. From its table come the mutual
+    information, what chance alone would give a column of the same values (exactly, with
+    its standard deviation), and so a fair order of columns of any cardinality, with a
+    decision: which of them are noise.
+
+    Parameters
+    ----------
+    score : str, default="ami"
+        What to rank by. Of the table: "ami" (mutual information above chance, as a
+        share of the most there could be), "mi", "excess", "z", "chi2", "cramers_v",
+        "theils_u", "iv", "gini", "te_gain". "outrank" is the released package's
+        circular shift, which depends on the order of the rows. Of a model:
+        "random_forest", "lightgbm", "permutation" and "surrogate"; these are fitted on
+        the rows that ``redundancy`` uses.
+    order : {1, 2, 3}, default=1
+        With 2 and 3 crosses of two and three columns are scored too.
+    redundancy : {"mrmr", "3mr"} or None, default=None
+        Choose columns greedily, each by its score less what those before it tell of it
+        (and, with "3mr", more what it tells of the target together with them).
+    n_features_to_select : int or None, default=None
+        Keep so many of the best; crosses that gain nothing over their parts are passed
+        over.
+    alpha : float or None, default=None
+        Keep what chance explains only at a false-discovery rate of at most this.
+    missing : {"category", "drop"}, default="category"
+        A missing value is a value of its own, or its rows do not count for the column.
+    categorical_features : "auto", "all" or list of str or int, default="auto"
+        Columns whose numbers are categories. "auto": whole numbers and booleans are,
+        numbers with fractions are not. Text always is. Other numbers are cut into
+        ``n_bins`` quantile bins.
+    n_bins : int, default=64
+    task : {"auto", "classification", "regression", "binary", "multiclass"}
+        "auto" reads it off y as `OpenFE` does. Numbers are cut into ten quantile bins.
+    drift_by : str or None, default=None
+        A column (time, or a shard's name) by whose values the rows are compared in
+        ``drift_``: each label, or ten quantile bins of numbers and times. "file" means
+        the file that rows come from.
+    noise_controls : bool, default=False
+        Put columns of pure noise of several cardinalities, a constant and the target
+        itself into ``scores_``, to show where such rank.
+    reference_features : list of str or None, default=None
+        For "surrogate": columns that the model has already; the others are scored by
+        what they add to them.
+    max_candidates : int or None, default=None
+        Crosses of each order to score at most; those that may gain the most.
+    time_budget : float or None, default=None
+        Seconds for ``fit``; when they are over crosses and greedy choices are cut
+        short, and ``stopped_`` says so. Columns are always counted.
+    memory_limit : int or None, default=None
+        Bytes for all tables. Categories of a column beyond its share are counted in
+        buckets by a hash, and a warning says so.
+    device : {"auto", "cpu", "cuda"}, default="auto"
+        There is no CUDA kernel yet: "cuda" is an error, "auto" is "cpu".
+    n_jobs : int or None, default=None
+        Threads. The result does not depend on it.
+    random_state : int, RandomState or None, default=None
+        Seeds noise controls and models.
+    verbose : int, default=0
+        1 shows progress.
+
+    Attributes
+    ----------
+    scores_ : DataFrame
+        One row per column and cross, best first: ``feature, order``; the statistics of
+        `featurekit.statistics.contingency.finish`; ``q``, the false-discovery rate at
+        which it is kept; ``coverage``; ``gain``, what a cross tells above its parts,
+        and ``gain_z``, that in standard deviations; ``score``, what it is ranked by.
+    ranking_ : int64 array (n_features_in_,)
+        Rank of each column among the columns, 1 the best.
+    crosses_ : list of Expression
+        The selected crosses.
+    pair_scores_ : DataFrame
+        With ``redundancy``, the pairs of columns that were looked at: ``mi, emi,
+        excess, ami`` and Theil's U in both directions.
+    quality_ : DataFrame
+        What each column is: kind, cardinality, coverage, share of values seen once, the
+        most frequent values, and what is odd about it.
+    drift_ : DataFrame
+        With ``drift_by``, each column in each shard against the first: PSI, Jensen and
+        Shannon's divergence with z and p, new and vanished values, coverage, and the
+        change of the mutual information with its z.
+    target_entropy_ : float
+        Nats; no mutual information is above it.
+    n_rows_ : int
+    classes_ : ndarray
+        Class labels, for classification.
+    stopped_ : str
+        Why something was cut short, "" if nothing was.
+    n_features_in_ : int
+    feature_names_in_ : ndarray of str
+
+    Notes
+    -----
+    Deliberate differences from the released package:
+
+    - The null is the exact mean over all shuffles of the labels, not one circular shift
+      of them; the order of the rows is of no matter.
+    - The correction is a share of what is left to gain, so that a column of many values
+      that determines the target scores 1.
+    - All rows are counted in one table, not the median of tables of small batches.
+    - A cross is scored in whole numbers, told from its parts, and given by
+      ``transform``.
+    - Whole numbers given as ``sample_weight`` repeat rows; fractions are an error, for
+      chance knows no fractions of a row.
+
+    Crosses are searched for, and ``redundancy`` and models are computed, on at most
+    262,144 distinct rows, those of the least hashes. What is reported of a cross is
+    counted on all rows.
+
+    References
+    ----------
+    Škrlj and Mramor, "OutRank: Speeding up AutoML-based Model Search for Large Sparse
+    Data sets with Cardinality-aware Feature Ranking", RecSys 2023, arXiv 2309.01552.
+
+    Vinh, Epps and Bailey, "Information Theoretic Measures for Clusterings Comparison",
+    JMLR 11, 2010.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> from featurekit import OutRank
+    >>> rng = np.random.default_rng(0)
+    >>> X = pd.DataFrame({"id": np.arange(5000), "city": rng.integers(0, 500, 5000)})
+    >>> y = (X["city"] % 2) ^ (rng.random(5000) < 0.1)
+    >>> ranker = OutRank(alpha=0.05).fit(X, y)
+    >>> ranker.scores_["feature"].tolist()
+    ['city', 'id']
+    >>> ranker.get_support().tolist()
+    [False, True]
+    """
+
+    _parameter_constraints: dict[str, Any] = {
+        "score": [StrOptions({*SCORES, "outrank", *heuristics.NAMES})],
+        "order": [Interval(Integral, 1, 3, closed="both")],
+        "redundancy": [StrOptions({"mrmr", "3mr"}), None],
+        "n_features_to_select": [Interval(Integral, 1, None, closed="left"), None],
+        "alpha": [Interval(Real, 0, 1, closed="right"), None],
+        "missing": [StrOptions({"category", "drop"})],
+        "categorical_features": [StrOptions({"auto", "all"}), "array-like"],
+        "n_bins": [Interval(Integral, 2, 65536, closed="both")],
+        "task": [StrOptions(set(TASKS))],
+        "drift_by": [str, None],
+        "noise_controls": ["boolean"],
+        "reference_features": ["array-like", None],
+        "max_candidates": [Interval(Integral, 1, None, closed="left"), None],
+        "time_budget": [
+            Interval(RealNotInt, 0, None, closed="left"),
+            Interval(Integral, 0, None, closed="left"),
+            None,
+        ],
+        "memory_limit": [Interval(Integral, 1, None, closed="left"), None],
+        "device": [StrOptions({"auto", "cpu", "cuda"})],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose", Interval(Real, 0, None, closed="left")],
+    }
+
+    def __init__(
+        self,
+        score: str = "ami",
+        *,
+        order: int = 1,
+        redundancy: str | None = None,
+        n_features_to_select: int | None = None,
+        alpha: float | None = None,
+        missing: str = "category",
+        categorical_features: Any = "auto",
+        n_bins: int = 64,
+        task: str = "auto",
+        drift_by: str | None = None,
+        noise_controls: bool = False,
+        reference_features: Any = None,
+        max_candidates: int | None = None,
+        time_budget: float | None = None,
+        memory_limit: int | None = None,
+        device: str = "auto",
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.score = score
+        self.order = order
+        self.redundancy = redundancy
+        self.n_features_to_select = n_features_to_select
+        self.alpha = alpha
+        self.missing = missing
+        self.categorical_features = categorical_features
+        self.n_bins = n_bins
+        self.task = task
+        self.drift_by = drift_by
+        self.noise_controls = noise_controls
+        self.reference_features = reference_features
+        self.max_candidates = max_candidates
+        self.time_budget = time_budget
+        self.memory_limit = memory_limit
+        self.device = device
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    # -- fit -----------------------------------------------------------------------
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> OutRank:
+        """Count every column against the target, and rank.
+
+        Parameters
+        ----------
+        X : frame or array of shape (n, d), or files
+            pandas, polars, Arrow or numpy; or what is read block by block: a path, a
+            folder, a glob, a list of files (Parquet, CSV, VW) or a polars LazyFrame.
+        y : array-like of shape (n,), or str
+            Of files the name of the target's column.
+        sample_weight : array-like of shape (n,), optional
+            Whole numbers: how often each row counts.
+
+        Returns
+        -------
+        OutRank
+        """
+        self._check_device()
+        if not is_source(X):
+            return self._fit(self._in_memory(X, y, sample_weight, reset=True))
+        if not isinstance(y, str):
+            raise TypeError(
+                f"of files y is the name of the target's column, got {type(y).__name__}"
+            )
+        if sample_weight is not None:
+            raise ValueError("sample_weight goes with rows in memory, not with files")
+        found = scan(X)
+        try:
+            return self._fit(self._of_files(FileSource(found, y)))
+        except UnsettledTypesError:
+            # a row further down does not fit the types that the first ones show
+            return self._fit(self._of_files(FileSource(found.settle(), y)))
+
+    def partial_fit(
+        self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
+    ) -> OutRank:
+        """Add rows to those counted so far, and rank anew.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As for ``fit``, rows in memory.
+        classes : array-like, optional
+            All labels there can be; without, labels may come later. A numeric target
+            is cut into bins by the rows of the first call.
+
+        Returns
+        -------
+        OutRank
+        """
+        first = not hasattr(self, "_counts")
+        if first:
+            self._validate_params()
+            self._check_device()
+        self._refuse_passes("partial_fit")
+        source = self._in_memory(X, y, sample_weight, reset=first)
+        if first:
+            if classes is None:
+                self._target = TargetCodes.learn(source.targets(), self.task, "y")
+            else:
+                labels = sorted(np.asarray(classes).tolist())
+                self._target = TargetCodes("classification", labels)
+            self._counts = self._new_counts(source, len(self._target.labels))
+        block = next(source.blocks())
+        old = list(self._target.labels)
+        codes = self._target.encode(block.y, "y", grow=classes is None)
+        self._follow(old)
+        self._counts.encode(block.columns, codes, block.times, self._n_threads())
+        warn_of_buckets(self._counts)
+        if len(self._target.labels) > 1:
+            self._rank(_Run(None, self._target, None, [], Budget()))
+        return self
+
+    def merge(self, other: OutRank) -> OutRank:
+        """Add the rows that another ranker counted, and rank anew.
+
+        The two must have counted the same columns with the same parameters. The result
+        is that of one ranker over all the rows.
+
+        Returns
+        -------
+        OutRank
+            This one; the other stays as it is.
+        """
+        check_is_fitted(self, "_counts")
+        check_is_fitted(other, "_counts")
+        self._refuse_passes("merge")
+        other._refuse_passes("merge")
+        old = list(self._target.labels)
+        to = self._target.absorb(other._target)
+        self._follow(old)
+        self._counts.merge(other._counts, to)
+        self._target.check()
+        self._rank(_Run(None, self._target, None, [], Budget()))
+        return self
+
+    def _refuse_passes(self, what: str) -> None:
+        if self._needs_rows() or self.drift_by is not None:
+            raise ValueError(
+                f"{what} adds counts of columns: order=1, a score of the table, no "
+                "redundancy and no drift_by. Fit those on files, which are read as "
+                "often as needed."
+            )
+
+    def _follow(self, old: list[Any]) -> None:
+        """Let the tables follow labels that were added."""
+        labels = self._target.labels
+        if old != labels:
+            place = {label: i for i, label in enumerate(labels)}
+            to = np.array([place[label] for label in old], np.int64)
+            self._counts.reclass(to, len(labels))
+
+    def _check_device(self) -> None:
+        if self.device == "cuda":
+            raise BackendUnavailableError(
+                "OutRank has no CUDA kernels in this version. Use device='cpu' or "
+                "device='auto'."
+            )
+
+    def _n_threads(self) -> int:
+        return int(effective_n_jobs(self.n_jobs))
+
+    def _in_memory(
+        self, X: Any, y: Any, sample_weight: Any, reset: bool
+    ) -> MemorySource:
+        frame_type(X)
+        if isinstance(y, str):
+            raise TypeError(
+                "y names a column only where X are files; pass the target itself, and "
+                "X without it"
+            )
+        if y is None:
+            raise ValueError(
+                "OutRank requires y to be passed, but the target y is None: it ranks "
+                "by what columns tell of it"
+            )
+        validate_data(self, X, skip_check_array=True, reset=reset)
+        frame = open_frame(X)
+        y = one_dimensional(y)
+        check_consistent_length(np.empty(frame.n_rows), y)
+        times = None
+        if sample_weight is not None:
+            times = whole_weights(_check_sample_weight(sample_weight, y[:, None]))
+        return MemorySource(frame, y, times)
+
+    def _of_files(self, source: FileSource) -> FileSource:
+        self.n_features_in_ = len(source.names)
+        self.feature_names_in_ = np.array(source.names, dtype=object)
+        return source
+
+    def _new_counts(self, source: Source, n_classes: int) -> Counts:
+        features = self.categorical_features
+        if isinstance(features, str):
+            given = None if features == "auto" else True
+            categorical = dict.fromkeys(source.names, given)
+        else:
+            asked = positions_of(source.names, features)
+            categorical = {name: i in asked for i, name in enumerate(source.names)}
+        return Counts(source.names, n_classes, categorical, self.memory_limit)
+
+    def _needs_rows(self) -> bool:
+        """Whether tables of single columns are not enough."""
+        of_rows = self.score == "outrank" or self.score in heuristics.NAMES
+        return of_rows or self.order > 1 or self.redundancy is not None
+
+    def _fit(self, source: Source) -> OutRank:
+        if self.score == "outrank" and (source.weighted or not source.in_memory):
+            raise ValueError(
+                "score='outrank' depends on the order of rows: it takes rows in "
+                "memory, without weights. It estimates what score='excess' computes."
+            )
+        budget = Budget(self.time_budget)
+        with budget, Progress(self, 3, budget, self.verbose) as progress:
+            with progress.phase("target", 1) as step:
+                target = TargetCodes.learn(source.targets(), self.task, source.y_name)
+                target.check()
+                shards = self._shards(source)
+                step()
+            n_shards = 1 if shards is None else len(shards.labels)
+            self._target = target
+            self._counts = self._new_counts(source, n_shards * len(target.labels))
+            run = _Run(source, target, shards, [], budget)
+            with progress.phase("count", source.n_blocks) as step:
+                before = budget.elapsed()
+                for _ in self._count(run):
+                    step()
+                seconds = max(budget.elapsed() - before, 1e-9)
+                n = self._counts.n_rows
+                logger.info("%d rows counted, %.0f rows/s", n, n / seconds)
+            warn_of_buckets(self._counts)
+            with progress.phase("rank", 1) as step:
+                self._rank(run)
+                step()
+        return self
+
+    def _shards(self, source: Source) -> TargetCodes | None:
+        if self.drift_by is None:
+            return None
+        if self.drift_by == "file" and source.files:
+            names = [Path(file).name for file in source.files]
+            return TargetCodes("classification", range(len(names)), lows=names)
+        return TargetCodes.learn(source.columns(self.drift_by), "auto", self.drift_by)
+
+    def _count(self, run: _Run) -> Iterator[None]:
+        """Count all blocks; keep codes where these are needed and in memory anyway."""
+        assert run.source is not None
+        keep = run.source.in_memory and self._needs_rows()
+        by = self.drift_by
+        for block in run.source.blocks(by):
+            labels = run.target.encode(block.y, run.source.y_name)
+            classes = labels
+            if run.shards is not None:
+                assert by is not None
+                shard = block.shard
+                if not isinstance(shard, int):
+                    shard = run.shards.encode(shard, by).astype(np.int64)
+                classes = (shard * len(run.target.labels) + labels).astype(np.uint16)
+            codes = self._counts.encode(
+                block.columns, classes, block.times, self._n_threads(), keep
+            )
+            if keep:
+                run.kept.append((codes, labels, block.times))
+            yield
+
+    def _coded(self, run: _Run) -> Iterator[Block]:
+        """Codes of all columns, block by block: those kept, or read again."""
+        assert run.source is not None
+        if run.source.in_memory:
+            yield from run.kept
+            return
+        for block in run.source.blocks():
+            codes = self._counts.codes(block.columns, self._n_threads())
+            yield codes, run.target.encode(block.y, run.source.y_name), block.times
+
+    # -- rank ----------------------------------------------------------------------
+
+    def _rank(self, run: _Run) -> None:
+        """From counts to scores, choices and tables."""
+        n_threads = self._n_threads()
+        columns = self._counts.finish(self.missing, self.n_bins, n_threads)
+        n_classes = len(run.target.labels)
+        b = columns[0].class_rows.reshape(-1, n_classes).sum(axis=0)
+        self.n_rows_ = int(b.sum())
+        self.target_entropy_ = entropy(b)
+        self.task_ = run.target.task
+        if run.target.task == "classification":
+            self.classes_ = np.array(run.target.labels)
+        seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        lines = scoring.column_lines(
+            columns, b, self.score, seed if self.noise_controls else None, n_threads
+        )
+        order = None
+        if self.score == "outrank":
+            scoring.shift(lines, columns, run.kept[0], n_classes)
+        elif self._needs_rows():
+            rows = sample_rows(columns, self._coded(run), n_classes)
+            if self.score in heuristics.NAMES:
+                self._score_by_model(lines, rows, seed)
+            if self.redundancy is not None:
+                order = self._choose(lines, rows, columns, run.budget)
+            if self.order > 1:
+                lines += self._crosses(run, columns, rows, lines)
+        self.stopped_ = run.budget.why
+        self._write(lines, columns, order)
+        quality = drift.quality_table(columns, self.missing)
+        self.quality_ = _frame(drift.QUALITY_COLUMNS, quality)
+        if run.shards is not None:
+            found = drift.drift_table(columns, run.shards.lows, n_classes, self.missing)
+            self.drift_ = _frame(drift.DRIFT_COLUMNS, found)
+
+    def _score_by_model(self, lines: list[Line], rows: Rows, seed: int) -> None:
+        reference: list[int] = []
+        if self.reference_features is not None:
+            if self.score != "surrogate":
+                raise ValueError("reference_features goes with score='surrogate'")
+            names = tuple(line.feature for line in lines if line.position is not None)
+            reference = sorted(positions_of(names, self.reference_features))
+        found = heuristics.importances(
+            self.score, rows, seed, self._n_threads(), reference
+        )
+        for line in lines:
+            if line.position is not None:
+                line.score = float(found[line.position])
+
+    def _choose(
+        self, lines: list[Line], rows: Rows, columns: list[Counted], budget: Budget
+    ) -> list[int]:
+        """Columns in the order of the greedy choice."""
+        assert self.redundancy is not None
+        here = [line for line in lines if line.position is not None]
+        relevance = scoring.as_shares(
+            np.array([line.score for line in here]), self.score, self.target_entropy_
+        )
+        n_choose = min(self.n_features_to_select or len(here), len(here))
+        order, criterion, pairs = choose(
+            rows, relevance, self.redundancy, n_choose, budget.stopped
+        )
+        for i, line in enumerate(here):
+            line.score = float(criterion[i])
+        found = [
+            score.row(columns[a].name, columns[b].name)
+            for (a, b), score in pairs.items()
+        ]
+        self.pair_scores_ = _frame(PAIR_COLUMNS, found)
+        return order
+
+    def _crosses(
+        self, run: _Run, columns: list[Counted], rows: Rows, lines: list[Line]
+    ) -> list[Line]:
+        """The best crosses, counted on all rows."""
+        allowed = [j for j, column in enumerate(columns) if emit.may_cross(column)]
+        found, n_tried = find_crosses(
+            rows, allowed, self.order, max(N_CROSSES, len(columns)),
+            self.max_candidates, run.budget, self._n_threads(),
+        )  # fmt: skip
+        if not found:
+            return []
+        parts = {part for cross in found for part, _ in splits(cross) if len(part) > 1}
+        wanted = [*found, *sorted(parts - set(found))]
+        members = [[columns[j] for j in cross] for cross in wanted]
+        names = [emit.expression(m, self.missing).name for m in members]
+        counts = Counts(
+            names, len(run.target.labels), dict.fromkeys(names, True), self.memory_limit
+        )
+        for codes, y, times in self._coded(run):
+            raws = [
+                emit.cross_keys(m, [codes[j] for j in cross], self.missing)
+                for m, cross in zip(members, wanted, strict=True)
+            ]
+            counts.add(raws, y, times, self._n_threads())
+        warn_of_buckets(counts)
+        counted = counts.finish(self.missing, self.n_bins, self._n_threads())
+        excess: dict[Cross, float] = {
+            (line.position,): line.statistics["excess"]
+            for line in lines
+            if line.position is not None
+        }
+        return scoring.cross_lines(
+            found, wanted, members, counted, excess, n_tried, self.score,
+            self.redundancy is not None, self.target_entropy_, self._n_threads(),
+        )  # fmt: skip
+
+    def _write(
+        self, lines: list[Line], columns: list[Counted], order: list[int] | None
+    ) -> None:
+        """The attributes: scores in order, ranks, what is selected."""
+        lines = scoring.in_order(lines, order)
+        self.scores_ = _frame(SCORE_COLUMNS, [line.row() for line in lines])
+        at = [line.position for line in lines if line.position is not None]
+        self.ranking_ = np.empty(len(columns), np.int64)
+        self.ranking_[at] = np.arange(1, len(columns) + 1)
+        chosen = scoring.selected(lines, self.alpha, CROSS_Q)
+        chosen = chosen[: self.n_features_to_select]
+        self._support = np.zeros(len(columns), bool)
+        self._support[[x.position for x in chosen if x.position is not None]] = True
+        self._fitted = [
+            emit.fitted(line.members, self.missing, line.counted)
+            for line in chosen
+            if line.counted is not None
+        ]
+        self.crosses_: list[Expression] = [f.expression for f in self._fitted]
+        used = {name for node in self.crosses_ for name in node.columns()}
+        self._schema = Schema(
+            tuple(column.spec() for column in columns if column.name in used),
+            hasattr(self, "feature_names_in_"),
+        )
+
+    # -- apply ---------------------------------------------------------------------
+
+    def get_support(self, indices: bool = False) -> NDArray[Any]:
+        """Which columns are selected: a mask, or their positions.
+
+        Crosses are in ``crosses_``.
+        """
+        check_is_fitted(self, "scores_")
+        return np.flatnonzero(self._support) if indices else self._support.copy()
+
+    def transform(self, X: Any) -> Any:
+        """The selected columns as they are, and the selected crosses as categories.
+
+        Parameters
+        ----------
+        X : frame or array of shape (n, d)
+            Columns as in fit.
+
+        Returns
+        -------
+        frame or array of shape (n, selected columns + crosses)
+            Of the type that came in, or that ``set_output`` asks for.
+        """
+        check_is_fitted(self, "scores_")
+        frame_type(X)
+        validate_data(self, X, skip_check_array=True, reset=False)
+        new: dict[str, Any] = {}
+        if self._fitted:
+            names = open_frame(X).names
+            known = list(getattr(self, "feature_names_in_", names))
+            at = [known.index(spec.name) for spec in self._schema]
+            table = self._schema.read(select_columns(X, at))
+            new = {
+                f.expression.name: emit.as_column(f.values(table)) for f in self._fitted
+            }
+        kept = np.flatnonzero(self._support).tolist()
+        container = _get_output_config("transform", self)["dense"]
+        return append_columns(
+            select_columns(X, kept), new, keep_input=True, container=container,
+            input_names=list(_check_feature_names_in(self)[kept]),
+        )  # fmt: skip
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """Names of the columns that ``transform`` returns, ndarray of str."""
+        check_is_fitted(self, "scores_")
+        names = _check_feature_names_in(self, input_features)[self._support]
+        return np.array([*names, *(node.name for node in self.crosses_)], dtype=object)
+
+    def to_json(self, path: str | Path) -> None:
+        """Write what ``transform`` needs, and the scores; `from_json` reads it."""
+        check_is_fitted(self, "scores_")
+        export.write(
+            path,
+            {
+                "estimator": "OutRank",
+                "n_features_in": self.n_features_in_,
+                "named_columns": hasattr(self, "feature_names_in_"),
+                "names_in": [str(name) for name in _check_feature_names_in(self)],
+                "support": self._support.tolist(),
+                "ranking": self.ranking_.tolist(),
+                "schema": self._schema.to_dict(),
+                "features": [export.fitted_to_dict(f) for f in self._fitted],
+                "scores": _to_json(self.scores_),
+            },
+        )
+
+    @classmethod
+    def from_json(cls, path: str | Path) -> OutRank:
+        """A fitted ``OutRank`` from a file of `to_json`, ready for ``transform``.
+
+        Raises
+        ------
+        FeatureFileError
+            If the file is damaged, of a newer format or of another estimator.
+        """
+        data = export.read(path)
+        export.check_estimator(data, "OutRank", path)
+        schema, fitted = export.content_to_features(data)
+        self = cls()
+        self.n_features_in_ = int(data["n_features_in"])
+        if data["named_columns"]:
+            self.feature_names_in_ = np.array(data["names_in"], dtype=object)
+        self._support = np.array(data["support"], bool)
+        self.ranking_ = np.array(data["ranking"], np.int64)
+        self._schema = schema
+        self._fitted = fitted
+        self.crosses_ = [f.expression for f in fitted]
+        columns = data["scores"]
+        self.scores_ = _frame(tuple(columns), list(zip(*columns.values(), strict=True)))
+        return self
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = True
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        return tags
+
+
+def _frame(names: Any, rows: list[tuple[Any, ...]]) -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(rows, columns=list(names))
+
+
+def _to_json(frame: pd.DataFrame) -> dict[str, list[Any]]:
+    return {
+        name: [None if v is None or v != v else v for v in frame[name].tolist()]
+        for name in frame
+    }
