@@ -48,6 +48,7 @@ _MODULES = {
     "null_of_counts": "null",
     "null_of_table": "null",
     "null_of_pairs": "null",
+    "null_within": "null",
     "group_rows": "walk",
     "gather": "walk",
     "hash_rows": "walk",

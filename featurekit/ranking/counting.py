@@ -236,6 +236,14 @@ class Counted:
     class_rows: Ints
     vocabulary: Vocabulary
 
+    def combinations(self) -> Ints:
+        """Of a cross, the number of each combination seen, in the table's order.
+
+        Rows where all is missing have no number; they are first in the table.
+        """
+        ids = np.asarray(self.vocabulary.distinct(), np.int64)
+        return np.sort(ids[self.place[1:] > 0])
+
     def spec(self) -> ColumnSpec:
         """The column as what a schema says of it."""
         v = self.vocabulary

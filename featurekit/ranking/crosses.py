@@ -1,8 +1,9 @@
 """Crosses of columns: found on growing numbers of rows, half of them left each time.
 
-A cross is two or three columns taken as one key. It is judged by its *gain*: what it
-says of the target above what its parts say each for itself, all of it less what chance
-alone would give. Nothing is made of strings, and no table of all pairs of values.
+A cross is two or three columns taken as one key. It is judged by its *gain*: what a
+column says of the target once the others are known, above what chance would give it
+there, less what it says by itself. That is what a model of the columns, each for
+itself, cannot have. Nothing is made of strings, and no table of all pairs of values.
 """
 
 from __future__ import annotations
@@ -10,15 +11,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from featurekit.execution.budget import Budget
 from featurekit.execution.local import run_threads
-from featurekit.statistics.contingency import entropy
-from featurekit.statistics.pairs import CrossNull, Group, Rows, sum_xlogx
+from featurekit.ranking.counting import Counted
+from featurekit.statistics.contingency import CountTable, entropy, null_moments
+from featurekit.statistics.pairs import CrossNull, Group, Rows, null_within, sum_xlogx
 
 Ints = NDArray[np.int64]
 Cross = tuple[int, ...]
@@ -35,13 +37,19 @@ def splits(cross: Cross) -> list[tuple[Cross, Cross]]:
     return [(tuple(c for c in cross if c != last), (last,)) for last in cross]
 
 
+class Told(NamedTuple):
+    """Mutual information with the target, and what of it is above chance; nats."""
+
+    mi: float
+    excess: float
+
+
 @dataclass
 class Found:
-    """Excess and gain of crosses on some rows, nats."""
+    """Gain of crosses on some rows, and its standard deviation by chance; nats."""
 
-    excess: dict[Cross, float] = field(default_factory=dict)
-    sd: dict[Cross, float] = field(default_factory=dict)
     gain: dict[Cross, float] = field(default_factory=dict)
+    sd: dict[Cross, float] = field(default_factory=dict)
 
     def best(self, crosses: Sequence[Cross], n: int, hope: float = 0.0) -> list[Cross]:
         """The ``n`` of the greatest gain, each helped by ``hope`` deviations."""
@@ -62,75 +70,184 @@ class Screen:
     def __init__(self, rows: Rows, n_threads: int) -> None:
         self.rows = rows
         self.n_threads = n_threads
-        self.b = rows.classes()
-        self.h = entropy(self.b)
-        self.null = CrossNull(self.b)
-        self._memo: dict[Cross, tuple[float, float]] = {}
-        for j in range(len(rows.codes)):
-            self._memo[(j,)] = self._single(j)
+        self.h = entropy(rows.classes())
+        self._null = CrossNull(rows.classes())
+        self.told: dict[Cross, Told] = {
+            (j,): self._single(j) for j in range(len(rows.codes))
+        }
 
-    def _single(self, j: int) -> tuple[float, float]:
+    def _single(self, j: int) -> Told:
+        table = self._table(self.rows.codes[j], self.rows.sizes[j])
+        sizes = table.sum(axis=1)
+        difference = sum_xlogx(table.ravel()) - sum_xlogx(sizes)
+        return self._judged(difference, sizes)
+
+    def _judged(self, difference: float, sizes: Ints) -> Told:
+        mi = self.h + difference / self.rows.n_total
+        return Told(mi, mi - self._null.moments(sizes)[0])
+
+    def _table(self, codes: NDArray[Any], size: int) -> Ints:
+        """Rows of each value and class, int64 (size, C)."""
         rows = self.rows
-        n, size = rows.n_total, rows.sizes[j]
-        wide = rows.codes[j].astype(np.int64) * rows.n_classes + rows.y
-        cells = rows.value_sizes(wide, size * rows.n_classes)
-        values = rows.value_sizes(rows.codes[j], size)
-        mi = self.h + (sum_xlogx(cells) - sum_xlogx(values)) / n
-        counts, times = np.unique(values[values > 0], return_counts=True)
-        mean, sd = self.null.moments(counts, times)
-        return mi - mean, sd
+        cells = codes.astype(np.int64) * rows.n_classes + rows.y
+        counts = rows.value_sizes(cells, size * rows.n_classes)
+        return counts.reshape(size, rows.n_classes)
 
     def score(self, crosses: Sequence[Cross], stopped: Callable[[], bool]) -> Found:
-        """Score crosses of which all but the last column are a left key.
-
-        Work that has not begun when ``stopped`` says so is left out.
-        """
-        by_left: dict[Cross, list[int]] = {}
+        """Score crosses; work not begun when ``stopped`` says so is left out."""
+        parts = {
+            rest
+            for cross in crosses
+            for rest, _ in splits(cross)
+            if rest not in self.told
+        }
+        if parts:
+            self.score(sorted(parts), stopped)
+        given: dict[Cross, list[tuple[Cross, int]]] = {}
         for cross in crosses:
-            if cross not in self._memo:
-                by_left.setdefault(cross[:-1], []).append(cross[-1])
+            known, other = self._given(cross)
+            if known in self.told:
+                given.setdefault(known, []).append((cross, other))
+        found = Found()
 
-        def one(left: Cross) -> None:
+        def one(known: Cross) -> None:
             if stopped():
                 return
-            codes, size = self._key(left)
+            codes, size = self._key(known)
             group = Group(self.rows, codes, size)
-            for j in by_left[left]:
-                difference, counts, times = group.cross(
-                    self.rows.codes[j], self.rows.sizes[j]
+            table = self._table(codes, size)
+            for cross, other in given[known]:
+                difference, sizes, bounds = group.cross(
+                    self.rows.codes[other], self.rows.sizes[other]
                 )
-                mean, sd = self.null.moments(counts, times)
-                mi = self.h + difference / self.rows.n_total
-                self._memo[(*left, j)] = (mi - mean, sd)
+                mean, sd = null_within(bounds, sizes, table)
+                told = self._judged(difference, sizes)
+                self.told[cross] = told
+                gain = told.mi - self.told[known].mi - mean - self.told[other,].excess
+                if len(cross) > 2:
+                    gain = min(gain, told.excess - self._parts(cross))
+                found.gain[cross], found.sd[cross] = gain, sd
 
-        run_threads(one, by_left, self.n_threads)
-        found = Found()
-        for cross in crosses:
-            if cross in self._memo:
-                found.excess[cross], found.sd[cross] = self._memo[cross]
-                found.gain[cross] = found.excess[cross] - self._parts(cross, stopped)
+        run_threads(one, given, self.n_threads)
         return found
 
-    def _parts(self, cross: Cross, stopped: Callable[[], bool]) -> float:
-        """The most that the parts of a cross say, split in two in any way."""
-        best = -np.inf
-        for rest, last in splits(cross):
-            if rest not in self._memo:
-                if stopped():
-                    continue
-                self.score([rest], stopped)
-            if rest in self._memo:
-                best = max(best, self._memo[rest][0] + self._memo[last][0])
-        return best
+    def _given(self, cross: Cross) -> tuple[Cross, int]:
+        """What is taken as known, and the column that may add to it.
 
-    def _key(self, left: Cross) -> tuple[NDArray[Any], int]:
+        Of two columns the one that says more is known: chance within its values is not
+        what chance over all rows is.
+        """
+        if len(cross) == 2:
+            a, b = cross
+            more = self.told[a,].excess >= self.told[b,].excess
+            return ((a,), b) if more else ((b,), a)
+        return cross[:-1], cross[-1]
+
+    def _parts(self, cross: Cross) -> float:
+        """The most that the parts of a cross say, split in two in any way."""
+        known = [
+            self.told[rest].excess + self.told[last].excess
+            for rest, last in splits(cross)
+            if rest in self.told
+        ]
+        return max(known, default=0.0)
+
+    def _key(self, columns: Cross) -> tuple[NDArray[Any], int]:
         """Codes of one or more columns as one."""
-        codes, size = self.rows.codes[left[0]], self.rows.sizes[left[0]]
-        for j in left[1:]:
+        codes, size = self.rows.codes[columns[0]], self.rows.sizes[columns[0]]
+        for j in columns[1:]:
             ids = codes.astype(np.int64) * self.rows.sizes[j] + self.rows.codes[j]
             known, codes = np.unique(ids, return_inverse=True)
             size = len(known)
-        return codes.astype(np.uint32), size
+        return codes, size
+
+
+def gain_of(members: Sequence[Counted], cross: Counted) -> tuple[float, float]:
+    """What a cross says above its parts, and in how many deviations of chance.
+
+    Parameters
+    ----------
+    members : sequence of Counted
+        The columns, in order.
+    cross : Counted
+        Their combinations.
+
+    Returns
+    -------
+    gain : float
+        The least over all ways to part the columns in two, X and Y, of
+        I(XY; y) - I(X; y) - E[I(Y; y | X)] - (I(Y; y) - E[I(Y; y)]), nats.
+    z : float
+        In standard deviations of I(Y; y | X) when labels are shuffled within X.
+    """
+    if cross.vocabulary.folded:
+        return 0.0, 0.0  # buckets tell nothing of the parts
+    table = cross.table
+    ids = cross.combinations()
+    if len(ids) < len(table.sizes):
+        all_missing = 0
+        for member in members:
+            all_missing = all_missing * (member.n_places + 2) + member.n_places
+        ids = np.concatenate([[all_missing], ids])
+    codes = []
+    for member in reversed(members):
+        ids, code = np.divmod(ids, member.n_places + 2)
+        codes.append(code)
+    codes.reverse()
+    columns = tuple(range(len(members)))
+    best = (np.inf, 0.0)
+    said = {
+        part: _said(table, _merged(codes, members, part))
+        for rest, last in splits(columns)
+        for part in (rest, last)
+    }
+    n = int(table.sizes.sum())
+    whole = _difference(table.counts, table.sizes) / n
+    for pair in splits(columns):
+        for x, y in (pair, pair[::-1]):
+            tables, order, bounds = said[x].classes, said[x].order, said[x].bounds
+            mean, sd = null_within(bounds, table.sizes[order], tables)
+            gain = whole - said[x].difference - mean - said[y].excess
+            if gain < best[0]:
+                best = gain, gain / sd if sd > 0 else 0.0
+    return best
+
+
+class _Said(NamedTuple):
+    """A part of a cross: its table, and the combinations in order of its values."""
+
+    classes: Ints
+    order: Ints
+    bounds: Ints
+    difference: float
+    excess: float
+
+
+def _merged(codes: list[Ints], members: Sequence[Counted], part: Cross) -> Ints:
+    key = codes[part[0]]
+    for j in part[1:]:
+        key = key * (members[j].n_places + 2) + codes[j]
+    return key
+
+
+def _said(table: CountTable, key: Ints) -> _Said:
+    _, value = np.unique(key, return_inverse=True)
+    order = np.argsort(value, kind="stable")
+    size = int(value.max()) + 1
+    bounds = np.searchsorted(value[order], np.arange(size + 1))
+    classes = np.zeros((size, table.n_classes), np.int64)
+    rows = np.repeat(value, np.diff(table.start))
+    np.add.at(classes, (rows, table.classes), table.counts)
+    sizes, b = classes.sum(axis=1), classes.sum(axis=0)
+    n = int(b.sum())
+    difference = _difference(classes.ravel(), sizes) / n
+    mean = null_moments([sizes], b[b > 0])[0][0]
+    excess = difference + entropy(b) - mean
+    return _Said(classes, order, bounds, difference, excess)
+
+
+def _difference(cells: Ints, sizes: Ints) -> float:
+    return sum_xlogx(cells) - sum_xlogx(sizes)
 
 
 def find_crosses(
@@ -194,7 +311,7 @@ def _allowed(
     """
     head = rows.head(FIRST_ROWS)
     screen = Screen(head, 1)
-    says = [max(0.0, screen._memo[(j,)][0]) for j in range(len(rows.codes))]
+    says = [max(0.0, screen.told[j,].excess) for j in range(len(rows.codes))]
     holds = [
         entropy(head.value_sizes(c, s))
         for c, s in zip(head.codes, head.sizes, strict=True)

@@ -52,7 +52,7 @@ def fitted(columns: Sequence[Counted], missing: str, cross: Counted) -> Fitted:
         Counted by `cross_keys`.
     """
     parts = tuple(_part(column) for column in columns)
-    ids = np.sort(np.asarray(cross.vocabulary.distinct(), np.int64))
+    ids = cross.combinations()
     node = expression(columns, missing)
     if missing == "category" or len(columns) == 2:
         return Fitted(node, parts, Distinct(ids))

@@ -36,7 +36,7 @@ from featurekit.expressions import export
 from featurekit.expressions.tree import Expression
 from featurekit.ranking import drift, emit, heuristics, scoring
 from featurekit.ranking.counting import Counted, Counts, TargetCodes, warn_of_buckets
-from featurekit.ranking.crosses import Cross, find_crosses, splits
+from featurekit.ranking.crosses import find_crosses
 from featurekit.ranking.redundancy import PAIR_COLUMNS, choose
 from featurekit.ranking.rows import Block, sample_rows
 from featurekit.ranking.scoring import SCORE_COLUMNS, SCORES, Line
@@ -534,7 +534,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             if self.redundancy is not None:
                 order = self._choose(lines, rows, columns, run.budget)
             if self.order > 1:
-                lines += self._crosses(run, columns, rows, lines)
+                lines += self._crosses(run, columns, rows)
         self.stopped_ = run.budget.why
         self._write(lines, columns, order)
         quality = drift.quality_table(columns, self.missing)
@@ -579,9 +579,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         self.pair_scores_ = _frame(PAIR_COLUMNS, found)
         return order
 
-    def _crosses(
-        self, run: _Run, columns: list[Counted], rows: Rows, lines: list[Line]
-    ) -> list[Line]:
+    def _crosses(self, run: _Run, columns: list[Counted], rows: Rows) -> list[Line]:
         """The best crosses, counted on all rows."""
         allowed = [j for j, column in enumerate(columns) if emit.may_cross(column)]
         found, n_tried = find_crosses(
@@ -590,9 +588,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         )  # fmt: skip
         if not found:
             return []
-        parts = {part for cross in found for part, _ in splits(cross) if len(part) > 1}
-        wanted = [*found, *sorted(parts - set(found))]
-        members = [[columns[j] for j in cross] for cross in wanted]
+        members = [[columns[j] for j in cross] for cross in found]
         names = [emit.expression(m, self.missing).name for m in members]
         counts = Counts(
             names, len(run.target.labels), dict.fromkeys(names, True), self.memory_limit
@@ -600,19 +596,14 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         for codes, y, times in self._coded(run):
             raws = [
                 emit.cross_keys(m, [codes[j] for j in cross], self.missing)
-                for m, cross in zip(members, wanted, strict=True)
+                for m, cross in zip(members, found, strict=True)
             ]
             counts.add(raws, y, times, self._n_threads())
         warn_of_buckets(counts)
         counted = counts.finish(self.missing, self.n_bins, self._n_threads())
-        excess: dict[Cross, float] = {
-            (line.position,): line.statistics["excess"]
-            for line in lines
-            if line.position is not None
-        }
         return scoring.cross_lines(
-            found, wanted, members, counted, excess, n_tried, self.score,
-            self.redundancy is not None, self.target_entropy_, self._n_threads(),
+            members, counted, n_tried, self.score, self.redundancy is not None,
+            self.target_entropy_, self._n_threads(),
         )  # fmt: skip
 
     def _write(

@@ -150,7 +150,7 @@ def choose(
             seen[(best, j)] = score
             redundancy[j] += score.ami
             if cross_null is not None and h > 0:
-                difference, counts, times = group.cross(rows.codes[j], rows.sizes[j])
-                mean, _ = cross_null.moments(counts, times)
+                difference, sizes, _ = group.cross(rows.codes[j], rows.sizes[j])
+                mean, _ = cross_null.moments(sizes)
                 relation[j] += (h + difference / rows.n_total - mean) / h
     return order, criterion, seen

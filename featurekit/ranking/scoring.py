@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featurekit.execution.local import run_threads
 from featurekit.kernels.registry import kernel
 from featurekit.ranking import controls
 from featurekit.ranking.counting import Counted
-from featurekit.ranking.crosses import Cross, splits
+from featurekit.ranking.crosses import gain_of
 from featurekit.ranking.rows import Block
 from featurekit.statistics.contingency import (
     false_discovery_rate,
@@ -149,11 +150,8 @@ def as_shares(score: Floats, name: str, h: float) -> Floats:
 
 
 def cross_lines(
-    found: Sequence[Cross],
-    wanted: Sequence[Cross],
     members: Sequence[list[Counted]],
     counted: Sequence[Counted],
-    excess: dict[Cross, float],
     n_tried: int,
     score: str,
     by_gain: bool,
@@ -164,13 +162,10 @@ def cross_lines(
 
     Parameters
     ----------
-    found : sequence of tuples of int
-    wanted : sequence of tuples of int
-        These, and then the crosses that are parts of them.
-    members, counted
-        Columns, and the cross itself, of each that is wanted.
-    excess : dict
-        Of the columns.
+    members : sequence of lists of Counted
+        The columns of each.
+    counted : sequence of Counted
+        Each cross itself.
     n_tried : int
         Crosses that these are the best of.
     score : str
@@ -183,20 +178,21 @@ def cross_lines(
     from scipy.special import ndtr
 
     numbers = finish([c.table for c in counted], n_threads)
-    known = excess | {
-        cross: line["excess"] for cross, line in zip(wanted, numbers, strict=True)
-    }
+    gains: dict[int, tuple[float, float]] = {}
+
+    def judge(i: int) -> None:
+        gains[i] = gain_of(members[i], counted[i])
+
+    run_threads(judge, range(len(counted)), n_threads)
     lines = []
-    for i, cross in enumerate(found):
-        of = numbers[i] | _of_column(counted[i])
-        most = max(known[rest] + known[last] for rest, last in splits(cross))
-        gain = of["excess"] - most
-        z = gain / of["sd"] if of["sd"] > 0 else 0.0
+    for i, cross in enumerate(counted):
+        of = numbers[i] | _of_column(cross)
+        gain, z = gains[i]
         share = gain / h if h > 0 else 0.0
         value = share if by_gain else of.get(score, share)
-        name = counted[i].name
+        parts = members[i]
         lines.append(
-            Line(name, len(cross), of, gain, z, value, None, members[i], counted[i])
+            Line(cross.name, len(parts), of, gain, z, value, None, parts, cross)
         )
     # the best of so many: a p has to stand against all that were tried
     p = np.array([max(x.statistics["p"], float(ndtr(-x.gain_z))) for x in lines])

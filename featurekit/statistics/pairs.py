@@ -82,7 +82,7 @@ class Group:
         self.times = rows.times[self._order]
         self.y = rows.y[self._order]
         self._right = np.empty(len(rows), np.uint32)
-        self._large = np.empty((2, rows.n_total // _SMALL + 2), np.int64)
+        self._large = np.empty(rows.n_total // _SMALL + 2, np.int64)
 
     def pair(self, codes: NDArray[Any], size: int) -> float:
         """Sum of k ln k over the cells with another column."""
@@ -90,9 +90,9 @@ class Group:
         small = np.zeros(_SMALL, np.int64)
         n_large = kernel("pair_counts")(
             self.start, self._right, self.times, np.zeros(size, np.int64), small,
-            self._large[0],
+            self._large,
         )  # fmt: skip
-        return _sum_xlogx(small, self._large[0, :n_large])
+        return _sum_xlogx(small, self._large[:n_large])
 
     def cross(self, codes: NDArray[Any], size: int) -> tuple[float, Ints, Ints]:
         """The pair of values against the target.
@@ -101,27 +101,23 @@ class Group:
         -------
         difference : float
             Sum of k ln k over cells of pair and class, less that over pairs.
-        counts, times : int64 arrays
-            Distinct numbers of rows of the pairs, and how many pairs have each.
+        sizes : int64 array (pairs,)
+            Rows of each pair of values, those of a left value in a run.
+        bounds : int64 array (K + 1,)
+            Where the run of each left value begins.
         """
         rows = self._rows
         kernel("gather")(codes, self._order, self._right)
-        small, small_cells = np.zeros((2, _SMALL), np.int64)
-        n_large = np.empty(2, np.int64)
-        kernel("cross_counts")(
+        small = np.zeros(_SMALL, np.int64)
+        sizes, bounds = np.empty(len(rows), np.int64), np.empty_like(self.start)
+        n_large = kernel("cross_counts")(
             self.start, self._right, self.y, self.times, rows.n_classes,
-            np.zeros(size * (rows.n_classes + 1), np.int64), small, self._large[0],
-            small_cells, self._large[1], n_large,
+            np.zeros(size * (rows.n_classes + 1), np.int64), small, self._large,
+            sizes, bounds,
         )  # fmt: skip
-        large = self._large[0, : n_large[0]]
-        cells = _sum_xlogx(small_cells, self._large[1, : n_large[1]])
-        few = np.flatnonzero(small)
-        many, n_many = np.unique(large, return_counts=True)
-        return (
-            cells - _sum_xlogx(small, large),
-            np.concatenate([few, many]),
-            np.concatenate([small[few], n_many]),
-        )
+        sizes = sizes[: bounds[-1]]
+        cells = _sum_xlogx(small, self._large[:n_large])
+        return cells - sum_xlogx(sizes), sizes, bounds
 
 
 def _sum_xlogx(small: Ints, large: Ints) -> float:
@@ -208,12 +204,41 @@ class CrossNull:
             self._nodes.values, self._b, first[at], self._n, LOGS, self._parts
         )
 
-    def moments(self, counts: Ints, times: Ints) -> tuple[float, float]:
-        """Mean and standard deviation of the mutual information, nats."""
-        at, weights = self._nodes.spread(counts, times)
+    def moments(self, sizes: Ints) -> tuple[float, float]:
+        """Mean and standard deviation of the mutual information, nats.
+
+        Parameters
+        ----------
+        sizes : int64 array (K,)
+            Rows of each value; 0 is left out.
+        """
+        at, weights = self._nodes.spread(*count_of_counts(sizes[sizes > 0]))
         out = np.empty(2)
         kernel("null_of_table")(at, weights, self._parts, self._b, self._n, out)
         return out[0] / self._n, math.sqrt(out[1]) / self._n
+
+
+def null_within(bounds: Ints, sizes: Ints, table: Ints) -> tuple[float, float]:
+    """What chance gives a column where labels are shuffled within strata.
+
+    Parameters
+    ----------
+    bounds : int64 array (S + 1,)
+        Where the values of each stratum begin.
+    sizes : int64 array (values,)
+        Rows of each of the column's values within the stratum.
+    table : int64 array (S, C)
+        Rows of each class in each stratum.
+
+    Returns
+    -------
+    mean, sd : float
+        Of the mutual information given the stratum, nats.
+    """
+    out = np.empty(2)
+    kernel("null_within")(bounds, sizes, table, LOGS, out)
+    n = int(table.sum())
+    return out[0] / n, math.sqrt(out[1]) / n
 
 
 class PairNull:

@@ -308,6 +308,69 @@ def null_of_table(rows, times, parts, b, n, out):
 
 
 @njit(cache=True, nogil=True)
+def null_within(bounds, sizes, table, logs, out):
+    """Mean and variance of n MI when labels are shuffled within each of some strata.
+
+    Parameters
+    ----------
+    bounds : int64 array (S + 1,)
+        Where the values of each stratum begin.
+    sizes : int64 array (values,)
+        Rows of each value within its stratum.
+    table : int64 array (S, C)
+        Rows of each class in each stratum.
+    logs : float64 array
+    out : float64 array (2,)
+    """
+    n_classes = table.shape[1]
+    out[:] = 0.0
+    moments = np.empty(2)
+    for v in range(bounds.size - 1):
+        k = bounds[v + 1] - bounds[v]
+        n = 0
+        n_there = 0
+        for c in range(n_classes):
+            n += table[v, c]
+            n_there += table[v, c] > 0
+        if k < 2 or n_there < 2:
+            continue
+        if k == n:
+            # as many values as rows: all there is to know of the labels, always
+            for c in range(n_classes):
+                if table[v, c] > 0:
+                    out[0] -= table[v, c] * math.log(table[v, c] / n)
+            continue
+        b = np.empty(n_there, np.int64)
+        same = np.empty(n_there, np.int64)
+        at = 0
+        for c in range(n_classes):
+            if table[v, c] > 0:
+                b[at] = table[v, c]
+                same[at] = at
+                for j in range(at):
+                    if b[j] == b[at]:
+                        same[at] = j
+                        break
+                at += 1
+        rows = np.sort(sizes[bounds[v] : bounds[v + 1]])
+        counts = np.empty(k, np.int64)
+        times = np.zeros(k)
+        m = 0
+        for i in range(k):
+            if i > 0 and rows[i] == counts[m - 1]:
+                times[m - 1] += 1.0
+            else:
+                counts[m] = rows[i]
+                times[m] = 1.0
+                m += 1
+        parts = np.empty((m, 2 + 2 * n_there))
+        null_of_counts(counts[:m], b, same, n, logs, parts)
+        null_of_table(np.arange(m), times[:m], parts, b, n, moments)
+        out[0] += moments[0]
+        out[1] += moments[1]
+
+
+@njit(cache=True, nogil=True)
 def null_of_pairs(a, weight_a, b, weight_b, nodes, n, logs, memo):
     """The expected n MI of two columns, of grouped counts.
 

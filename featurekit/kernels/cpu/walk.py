@@ -106,10 +106,8 @@ def pair_counts(start, right, times, seen, small, large):
 
 
 @njit(cache=True, nogil=True)
-def cross_counts(
-    start, right, y, times, n_classes, seen, small, large, small_cells, large_cells, out
-):
-    """How often each count occurs among the pairs of values, and with each class.
+def cross_counts(start, right, y, times, n_classes, seen, small, large, sizes, bounds):
+    """Rows of each pair of values, and how often each count occurs with a class.
 
     Parameters
     ----------
@@ -122,21 +120,27 @@ def cross_counts(
     seen : int64 array (values of the right column * (classes + 1),)
         Zeros, before and after.
     small, large
-        As in `pair_counts`, of pairs of values.
-    small_cells, large_cells
-        The same, of cells of pair and class.
-    out : int64 array (2,)
-        How many there are in the two lists.
+        As in `pair_counts`, of cells of pair and class.
+    sizes : int64 array (n,)
+        Rows of each pair of values, those of a left value in a run.
+    bounds : int64 array (K + 1,)
+        Where the run of each left value begins.
+
+    Returns
+    -------
+    n_large : int
     """
     width = n_classes + 1
     n_large = 0
-    n_cells = 0
+    n_pairs = 0
     for v in range(start.size - 1):
+        bounds[v] = n_pairs
         first = start[v]
         last = start[v + 1]
         if last - first == 1:
+            sizes[n_pairs] = times[first]
+            n_pairs += 1
             n_large = note(times[first], small, large, n_large)
-            n_cells = note(times[first], small_cells, large_cells, n_cells)
             continue
         for i in range(first, last):
             at = np.int64(right[i]) * width
@@ -146,12 +150,13 @@ def cross_counts(
             at = np.int64(right[i]) * width
             k = seen[at]
             if k > 0:
-                n_large = note(k, small, large, n_large)
+                sizes[n_pairs] = k
+                n_pairs += 1
                 seen[at] = 0
                 for c in range(1, width):
                     k = seen[at + c]
                     if k > 0:
-                        n_cells = note(k, small_cells, large_cells, n_cells)
+                        n_large = note(k, small, large, n_large)
                         seen[at + c] = 0
-    out[0] = n_large
-    out[1] = n_cells
+    bounds[start.size - 1] = n_pairs
+    return n_large
