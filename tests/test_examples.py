@@ -19,6 +19,7 @@ SHOWS = {
     "04_coming_from_openfe": ["in a batch, the same: True"],
     "05_your_own_operator": ["hypot(x, y)", "[5.0, 1.0]"],
     "06_groups_and_time": ["groups=patient", "TimeSeriesSplit"],
+    "07_rank_columns": ["Cross(f3, f8)']", "noise: []", "all rows: True"],
 }
 
 
@@ -45,7 +46,7 @@ def test_example(path, tmp_path):
 
 def test_numbering():
     assert [path.stem for path in EXAMPLES] == sorted(SHOWS)
-    assert [int(path.stem[:2]) for path in EXAMPLES] == list(range(1, 7))
+    assert [int(path.stem[:2]) for path in EXAMPLES] == list(range(1, len(EXAMPLES) + 1))
 
 
 def test_options_of_openfe_keep_ten_features(tmp_path):

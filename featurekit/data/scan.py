@@ -227,7 +227,7 @@ def scan(source: Any, *, missing: Sequence[str] = MISSING) -> Scan:
             f"got {type(source).__qualname__}"
         )
     files = _find(source)
-    formats = {_format(file): file for file in reversed(files)}
+    formats = {_format(file): file for file in files}
     if len(formats) > 1:
         found = ", ".join(f"{name} ({file})" for name, file in formats.items())
         raise SourceError(f"the files of a source are of one format, found {found}")

@@ -62,6 +62,7 @@ class _Run:
 
     source: Source | None
     target: TargetCodes
+    counts: Counts
     shards: TargetCodes | None
     kept: list[Block]
     budget: Budget
@@ -343,7 +344,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         self._counts.encode(block.columns, codes, block.times, self._n_threads())
         warn_of_buckets(self._counts)
         if len(self._target.labels) > 1:
-            self._rank(_Run(None, self._target, None, [], Budget()))
+            self._rank(_Run(None, self._target, self._counts, None, [], Budget()))
         return self
 
     def merge(self, other: OutRank) -> OutRank:
@@ -366,7 +367,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         self._follow(old)
         self._counts.merge(other._counts, to)
         self._target.check()
-        self._rank(_Run(None, self._target, None, [], Budget()))
+        self._rank(_Run(None, self._target, self._counts, None, [], Budget()))
         return self
 
     def _refuse_passes(self, what: str) -> None:
@@ -452,17 +453,17 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 shards = self._shards(source)
                 step()
             n_shards = 1 if shards is None else len(shards.labels)
-            self._target = target
-            self._counts = self._new_counts(source, n_shards * len(target.labels))
-            run = _Run(source, target, shards, [], budget)
+            counts = self._new_counts(source, n_shards * len(target.labels))
+            run = _Run(source, target, counts, shards, [], budget)
             with progress.phase("count", source.n_blocks) as step:
                 before = budget.elapsed()
                 for _ in self._count(run):
                     step()
                 seconds = max(budget.elapsed() - before, 1e-9)
-                n = self._counts.n_rows
+                n = counts.n_rows
                 logger.info("%d rows counted, %.0f rows/s", n, n / seconds)
-            warn_of_buckets(self._counts)
+            warn_of_buckets(counts)
+            self._target, self._counts = target, counts
             with progress.phase("rank", 1) as step:
                 self._rank(run)
                 step()
@@ -490,7 +491,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 if not isinstance(shard, int):
                     shard = run.shards.encode(shard, by).astype(np.int64)
                 classes = (shard * len(run.target.labels) + labels).astype(np.uint16)
-            codes = self._counts.encode(
+            codes = run.counts.encode(
                 block.columns, classes, block.times, self._n_threads(), keep
             )
             if keep:
@@ -504,7 +505,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             yield from run.kept
             return
         for block in run.source.blocks():
-            codes = self._counts.codes(block.columns, self._n_threads())
+            codes = run.counts.codes(block.columns, self._n_threads())
             yield codes, run.target.encode(block.y, run.source.y_name), block.times
 
     # -- rank ----------------------------------------------------------------------
@@ -512,7 +513,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     def _rank(self, run: _Run) -> None:
         """From counts to scores, choices and tables."""
         n_threads = self._n_threads()
-        columns = self._counts.finish(self.missing, self.n_bins, n_threads)
+        columns = run.counts.finish(self.missing, self.n_bins, n_threads)
         n_classes = len(run.target.labels)
         b = columns[0].class_rows.reshape(-1, n_classes).sum(axis=0)
         self.n_rows_ = int(b.sum())

@@ -134,7 +134,7 @@ def test_a_list_keeps_its_order(tmp_path):
 
 
 def test_what_a_folder_holds_besides_is_passed_over(tmp_path):
-    write(tmp_path / "year=2024" / "x.parquet")
+    write(tmp_path / "year=2024" / "folder.parquet" / "x.parquet")
     for name in ("_SUCCESS", ".x.parquet.crc", ".y.csv", "_tmp/z.csv", ".git/z.csv"):
         write_text(tmp_path / name, "no\n1\n")
     (tmp_path / "notes.txt").write_text("no")
@@ -320,6 +320,17 @@ def test_a_late_value_unsettles_the_types(
     assert values.to_list() == expected.to_list()
 
 
+def test_types_come_from_the_first_rows_of_as_many_files_as_it_takes(tmp_path):
+    for i, late in enumerate(("1", "1.5", "x")):
+        text = "a\n" + "1\n" * 5_999 + f"{late}\n"
+        write_text(tmp_path / f"{i}.csv", text)
+    rows = scan(tmp_path)
+    assert rows.schema == {"a": pl.Int64}  # of 6000 and 4000 rows
+    assert rows.settle().schema == {"a": pl.String}
+    (tmp_path / "2.csv").unlink()
+    assert scan(tmp_path).settle().schema == {"a": pl.Float64}
+
+
 def test_settled_types_do_not_depend_on_the_order_of_the_rows(tmp_path):
     rng = random.Random(0)
     columns = {
@@ -406,7 +417,12 @@ def test_a_description_gives_the_types(tmp_path):
 def test_a_description_that_is_wrong_is_refused(tmp_path):
     file = write_text(tmp_path / "data.csv", "a\nx\n")
     path = describe(tmp_path, a="float")
-    with pytest.raises(SchemaError, match=r"'a' is Float64 in .*\"x\"") as e:
+    with pytest.raises(SchemaError, match=r"'a' is Float64 in dataset_d.*\"x\"") as e:
+        read(scan(file))
+    assert not isinstance(e.value, UnsettledTypesError)
+    assert "correct one of them" in str(e.value)
+    write_text(file, "a\n" + "1\n" * 10_001 + "x\n")  # nor is it settled by later rows
+    with pytest.raises(SchemaError, match="correct one of them") as e:
         read(scan(file))
     assert not isinstance(e.value, UnsettledTypesError)
     describe(tmp_path, b="float")
@@ -606,20 +622,25 @@ DAMAGE = {
 }
 
 
-@pytest.mark.parametrize("damage", DAMAGE.values(), ids=DAMAGE)
-@pytest.mark.parametrize("suffix", ["csv.gz", "csv.zst", "vw.gz", "vw.zst"])
-def test_damaged_archives_end_in_an_error(tmp_path, damage, suffix):
+@pytest.mark.parametrize(
+    "suffix, damage",
+    [
+        (suffix, damage)
+        for suffix in ("csv.gz", "csv.zst", "vw.gz", "vw.zst")
+        for damage in DAMAGE
+        if (suffix[-3:], damage) != ("zst", "sum")  # Arrow writes none
+    ],
+)
+def test_damaged_archives_end_in_an_error(tmp_path, suffix, damage):
     rng = random.Random(0)
     if suffix.startswith("csv"):
         text = "a,b\n" + "".join(f"{rng.random()},x\n" for _ in range(40_000))
     else:
         text = "".join(f"1 |A {rng.random()}\n" for _ in range(40_000))
     data = compressed(text, suffix)
-    if suffix.endswith("zst") and damage is DAMAGE["sum"]:
-        pytest.skip("Arrow writes no checksum")
     write_text(tmp_path / f"a.{suffix}", text)
     bad = tmp_path / f"b.{suffix}"
-    bad.write_bytes(damage(data))
+    bad.write_bytes(DAMAGE[damage](data))
     write_text(tmp_path / f"c.{suffix}", text)
     seen = []
     blocks = iter(())
@@ -687,7 +708,7 @@ VW = """\
  |A v3 |B |C 2
 
 0 0.3 tag|A:2.0 x:1 y\t z  |Aa q
--1 'tag |C -1 |A one |A two|A three
+  -1 'tag |C -1 |A one |A two|A three
 1
 """
 NAMES = "A,first\nB,second\nC,number,f32\n"
@@ -803,7 +824,7 @@ def test_a_label_that_comes_late_settles_at_once(tmp_path):
         ("A,a\nB,a\n", SchemaError, r"namespaces of .*more than once: \['a'\]"),
         ("A,label\n", SchemaError, r"more than once: \['label'\]"),
         ("A,Aa\n", SchemaError, r"more than once: \['Aa'\]"),
-        ("B,b,f32\n", SchemaError, r"'b' is Float64 in .*\"w1\""),
+        ("B,b,f32\n", SchemaError, r"'b' is Float64 in vw_name.*\"w1\""),
     ],
 )
 def test_maps_that_are_wrong_are_refused(tmp_path, names, error, says):

@@ -1,0 +1,5 @@
+"""``python -m featurekit.cli``."""
+
+from featurekit.cli import main
+
+main()

@@ -1,0 +1,297 @@
+"""A ranking on the screen and in files."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from featurekit.cli.common import plain, say
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from featurekit import OutRank
+
+SUFFIXES = (".tsv", ".csv", ".json", ".parquet", ".pq")
+SHOWN = 20
+N_NOTES = 10
+N_DRIFTED = 10
+# of chance one column in 700 drifts so far
+FAR = 3.0
+# the share of missing values has no z; so much more or less is shown
+GAPS = 0.01
+
+SINGLES = "feature_singles.tsv"
+# names that OutRank has for what is ranked by: those with MI in them are scaled
+_HEURISTICS = {
+    "ami": "MI-numba-randomized",
+    "excess": "MI-numba-randomized",
+    "mi": "MI",
+}
+_CONTROL = "CONTROL-"
+
+
+def is_singles(path: Path | None) -> bool:
+    """Whether a file is to be in the layout of OutRank's ``feature_singles.tsv``."""
+    return path is not None and path.name == SINGLES
+
+
+def beside(path: Path) -> Path:
+    """Where the drift is written."""
+    return path.with_name(f"{path.stem}.drift{path.suffix}")
+
+
+class Ranking:
+    """A fitted ranker, ready to be shown.
+
+    Parameters
+    ----------
+    ranker : OutRank
+    target : str
+    controls : bool
+        Whether controls of noise were asked for, and not only put there for a file.
+    seconds : float
+        That fit took.
+    """
+
+    def __init__(
+        self, ranker: OutRank, target: str, controls: bool, seconds: float
+    ) -> None:
+        self.ranker = ranker
+        self.target = target
+        self.seconds = seconds
+        columns = ranker.feature_names_in_
+        scores = ranker.scores_
+        single = scores["order"] == 1
+        known = scores["feature"].isin(columns)
+        if not controls:
+            scores = scores[known | ~single]
+        self.scores = scores.reset_index(drop=True)
+        chosen = columns[ranker.get_support()]
+        crosses = [node.name for node in ranker.crosses_]
+        name = self.scores["feature"]
+        alone = self.scores["order"] == 1
+        self.kept = (alone & name.isin(chosen)) | (~alone & name.isin(crosses))
+
+    # -- files ---------------------------------------------------------------------
+
+    def write(self, path: Path) -> None:
+        """Write all scores, and the drift beside them."""
+        scores = self.scores.assign(kept=self.kept)
+        _write(_as_singles(self) if is_singles(path) else scores, path)
+        if self.ranker.drift_by is not None:
+            _write(self.ranker.drift_, beside(path))
+
+    # -- on the screen -------------------------------------------------------------
+
+    def show(self) -> None:
+        """Say what was ranked, how it went, and what is odd."""
+        ranker = self.ranker
+        speed = ranker.n_rows_ / max(self.seconds, 1e-9)
+        say(
+            f"{ranker.n_rows_:,} rows, {ranker.n_features_in_:,} columns; "
+            f"target {self._said_of_target()}; "
+            f"{self.seconds:.3g} s, {speed:,.0f} rows/s"
+        )
+        self._show_scores()
+        if ranker.drift_by is not None:
+            _show_drift(ranker.drift_, ranker.drift_by)
+        self._show_odd()
+
+    def _said_of_target(self) -> str:
+        ranker = self.ranker
+        entropy = f"entropy {ranker.target_entropy_:.4g} nats"
+        if ranker.task_ == "regression":
+            n_bins = len(ranker._target.labels)
+            return f"{self.target!r}: numbers in {n_bins} bins, {entropy}"
+        labels = list(ranker.classes_)
+        if len(labels) > 2:
+            return f"{self.target!r}: {len(labels):,} classes, {entropy}"
+        # rows of each class are in every column's counts
+        rows = next(iter(ranker._counts.tables.values())).classes()
+        share = rows.reshape(-1, 2).sum(axis=0)[1] / rows.sum()
+        return f"{self.target!r}: {share:.4g} of rows are {labels[1]}, {entropy}"
+
+    def _show_scores(self) -> None:
+        ranker, scores = self.ranker, self.scores
+        score = ranker.redundancy or ranker.score
+        other = "excess" if score == "ami" else "ami"
+        most = ranker.n_features_to_select
+        here = [
+            i
+            for i in range(len(scores))
+            if i < (most or SHOWN) or (most is not None and self.kept[i])
+        ]
+        heads = [
+            "rank", "feature", "order", score, other, "z", "q", "cardinality",
+            "coverage", "kept",
+        ]  # fmt: skip
+        rows = [
+            (
+                str(i + 1), line.feature, str(line.order), _number(line.score),
+                _number(getattr(line, other)), f"{line.z:.1f}", f"{line.q:.2g}",
+                f"{line.cardinality:,.0f}", _percent(line.coverage),
+                "yes" if self.kept[i] else "no",
+            )
+            for i, line in enumerate(scores.itertuples(index=False))
+            if i in here
+        ]  # fmt: skip
+        _print(heads, rows, left=("feature", "kept"))
+        n_columns, n_crosses = int(ranker.get_support().sum()), len(ranker.crosses_)
+        crosses = int((scores["order"] > 1).sum())
+        also = f" and {n_crosses:,} of {crosses:,} crosses" if crosses else ""
+        rest = len(scores) - len(here)
+        more = f" ({rest:,} more lines are not shown)" if rest else ""
+        say(f"kept: {n_columns:,} of {ranker.n_features_in_:,} columns{also}{more}")
+
+    def _show_odd(self) -> None:
+        ranker = self.ranker
+        noted = ranker.quality_[ranker.quality_["note"] != ""]
+        for line in noted.head(N_NOTES).itertuples():
+            say(f"odd: {line.feature!r}: {line.note}")
+        if len(noted) > N_NOTES:
+            say(
+                f"odd: {len(noted) - N_NOTES:,} more columns are constant, ids or empty"
+            )
+        if not ranker.stopped_:
+            return
+        parts = ["crosses"] if ranker.order > 1 else []
+        parts += ["the choice by redundancy"] if ranker.redundancy else []
+        if parts:
+            cut = f"; {' and '.join(parts)} only as far as it got"
+            say(f"cut short ({ranker.stopped_}): all columns are counted{cut}")
+        else:
+            say(f"{ranker.stopped_}; all columns are counted all the same")
+
+
+def _number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.3g}"
+
+
+def _percent(share: float) -> str:
+    """100% is said of nothing less."""
+    return f"{math.floor(1000 * share) / 10:g}%"
+
+
+def _show_drift(drift: pd.DataFrame, by: str) -> None:
+    """The columns that changed most, each in its worst shard."""
+    first, n_shards = drift["shard"].iloc[0], drift["shard"].nunique()
+    drift = drift[drift["feature"] != by]
+    far = (drift["js_z"] >= FAR) | (drift["mi_z"].abs() >= FAR)
+    gaps = drift["coverage_change"].abs()
+    worst = drift.assign(most=drift["psi"].where(drift["psi"] > gaps, gaps))
+    worst = worst[far | (gaps >= GAPS)].sort_values(
+        "most", ascending=False, kind="stable"
+    )
+    worst = worst.drop_duplicates("feature")
+    said = f"drift by {by}, {n_shards:,} shards against {first}: columns that change "
+    if worst.empty:
+        say(f"{said}beyond chance: none")
+        return
+    say(f"{said}beyond chance: {len(worst):,}; the most, each where it is worst:")
+    heads = [
+        "feature", "shard", "psi", "js z", "new", "gone", "coverage", "mi change",
+        "mi z",
+    ]  # fmt: skip
+    rows = [
+        (
+            line.feature, str(line.shard), _number(line.psi), f"{line.js_z:.1f}",
+            _percent(line.new_share), _percent(line.gone_share),
+            f"{100 * line.coverage_change:+.1f}%", f"{line.mi_change:+.2g}",
+            f"{line.mi_z:.1f}",
+        )
+        for line in worst.head(N_DRIFTED).itertuples()
+    ]  # fmt: skip
+    _print(heads, rows, left=("feature", "shard"))
+
+
+def _print(
+    heads: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[str]
+) -> None:
+    """A table: drawn in a terminal, elsewhere aligned and a line per row."""
+    from rich.console import Console
+    from rich.table import Table
+
+    if not sys.stdout.isatty():
+        widths = [max(map(len, cells)) for cells in zip(heads, *rows, strict=True)]
+        for cells in (heads, *rows):
+            said = [
+                cell.ljust(width) if head in left else cell.rjust(width)
+                for cell, head, width in zip(cells, heads, widths, strict=True)
+            ]
+            say("  ".join(said).rstrip())
+        return
+    console = Console()
+    gap = 2 if console.width > 100 else 1
+    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0))
+    for head in heads:
+        if head in left:
+            table.add_column(head, overflow="fold")
+        else:
+            table.add_column(head, justify="right", no_wrap=True)
+    for cells in rows:
+        table.add_row(*map(plain, cells))
+    console.print(table)
+
+
+# -- files -------------------------------------------------------------------------
+
+
+def _write(frame: pd.DataFrame, path: Path) -> None:
+    suffix = path.suffix.lower()
+    if suffix == ".json":
+        columns = [frame[name].tolist() for name in frame]
+        records = [
+            {n: None if v != v else v for n, v in zip(frame, line, strict=True)}
+            for line in zip(*columns, strict=True)
+        ]
+        text = json.dumps(records, ensure_ascii=False, indent=1, default=str)
+        path.write_text(text, encoding="utf-8")
+    elif suffix in (".parquet", ".pq"):
+        frame.to_parquet(path, index=False)
+    else:
+        frame.to_csv(path, sep="\t" if suffix == ".tsv" else ",", index=False)
+
+
+def _as_singles(ranking: Ranking) -> pd.DataFrame:
+    """The columns of OutRank's ``feature_singles.tsv``, the target first.
+
+    Names carry cardinality and coverage in percent; crosses are ``a AND b``. Scores
+    whose name there has MI in it go from 0, the least, to 1, the target itself.
+    """
+    import pandas as pd
+
+    ranker = ranking.ranker
+    itself = f"{_CONTROL}target"
+    whole = ranker.scores_
+    label = whole[(whole["feature"] == itself) & (whole["order"] == 1)].iloc[-1]
+    others = ranking.scores[ranking.scores["feature"] != itself]
+    others = others.sort_values("score", ascending=False, kind="stable")
+    names = [_decorated(ranking.target, label["cardinality"], 1.0)]
+    names += [
+        _decorated(_name(line.feature, line.order), line.cardinality, line.coverage)
+        for line in others.itertuples()
+    ]
+    heuristic = _HEURISTICS.get(ranker.score, ranker.score)
+    score = pd.Series([label["score"], *others["score"]], dtype="float64")
+    if "MI" in heuristic:
+        least, most = score.min(), score.max()
+        score = (score - least) / (most - least) if most > least else 0 * score
+        score[0] = 1.0
+    return pd.DataFrame({"Feature": names, f"Score {heuristic}": score})
+
+
+def _decorated(name: str, cardinality: float, coverage: float) -> str:
+    return f"{name}-({cardinality:.0f}; {int(round(100 * coverage, 1))})"
+
+
+def _name(feature: str, order: int) -> str:
+    if order == 1:
+        return feature
+    from featurekit.expressions import parse
+
+    return " AND ".join(parse(feature).columns())
