@@ -5,7 +5,9 @@ Each is fitted to codes: categories as their numbers, bins in their order.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from featurekit.statistics.contingency import entropy
 from featurekit.statistics.pairs import Rows
 
 Floats = NDArray[np.float64]
+Columns = tuple[int, ...]
 
 NAMES = ("random_forest", "lightgbm", "permutation", "surrogate")
 N_TREES = 100
@@ -27,7 +30,7 @@ def importances(
     rows: Rows,
     seed: int,
     n_threads: int,
-    reference: Sequence[int] = (),
+    reference: Sequence[Columns] = (),
 ) -> Floats:
     """The importance of every column.
 
@@ -36,20 +39,19 @@ def importances(
     name : {"random_forest", "lightgbm", "permutation", "surrogate"}
         Impurity of a forest; total gain of boosted trees; what shuffling a column in
         held-out rows costs those trees; the log-loss that a logistic model of hashed
-        one-hot values, fitted by stochastic gradients and cross-validated, has less
-        than one without the column.
+        one-hot values, cross-validated, has less than one without the column.
     rows : Rows
     seed : int
     n_threads : int
-    reference : sequence of int
-        For "surrogate": columns that the model has in any case.
+    reference : sequence of tuples of int
+        For "surrogate": columns and combinations that the model has in any case.
 
     Returns
     -------
     float64 array (F,)
     """
     if name == "surrogate":
-        return _surrogate(rows, seed, list(reference))
+        return _surrogate(rows, list(reference))
     X = np.column_stack([c.astype(np.float64) for c in rows.codes])
     if name == "random_forest":
         from sklearn.ensemble import RandomForestClassifier
@@ -85,44 +87,79 @@ def _boosted(X: Floats, rows: Rows, held_out: Any, seed: int, n_threads: int) ->
     return model.fit(X[train], rows.y[train], sample_weight=rows.times[train])
 
 
-def _surrogate(rows: Rows, seed: int, reference: list[int]) -> Floats:
-    """Log-loss without the column less log-loss with it, out of fold, nats a row."""
-    fold = np.arange(len(rows)) % SURROGATE_FOLDS
-    base = _loss_of(rows, reference, fold, seed)
-    out = np.zeros(len(rows.codes))
-    for j in range(len(rows.codes)):
-        if j not in reference:
-            out[j] = base - _loss_of(rows, [*reference, j], fold, seed)
-    if reference:
-        for j in reference:
-            rest = [r for r in reference if r != j]
-            out[j] = _loss_of(rows, rest, fold, seed) - base
+def reference_sets(given: Any, names: Sequence[str]) -> list[Columns]:
+    """Columns, and combinations of them, that a model has already.
+
+    Parameters
+    ----------
+    given : list of str, or path
+        Names, "a,b" being a combination; or a JSON file of the released package, which
+        lists them as ``{"desc": {"features": [...]}}``.
+    names : sequence of str
+        Of all columns.
+    """
+    if isinstance(given, str | Path):
+        try:
+            given = json.loads(Path(given).read_text(encoding="utf-8"))
+            given = given["desc"]["features"]
+        except (json.JSONDecodeError, KeyError, TypeError):
+            raise ValueError(
+                f"{given} is no reference model: a JSON file with "
+                '{"desc": {"features": ["a", "b,c"]}} is expected'
+            ) from None
+    position = {name: i for i, name in enumerate(names)}
+    out = []
+    for item in given:
+        parts = [item] if item in position else str(item).split(",")
+        lacking = [part for part in parts if part not in position]
+        if lacking:
+            raise ValueError(f"reference_features names {lacking[0]!r}, no column of X")
+        out.append(tuple(position[part] for part in parts))
     return out
 
 
-def _loss_of(rows: Rows, columns: list[int], fold: Any, seed: int) -> float:
+def _surrogate(rows: Rows, reference: list[Columns]) -> Floats:
+    """Log-loss without the column less log-loss with it, out of fold, nats a row."""
+    fold = np.arange(len(rows)) % SURROGATE_FOLDS
+    base = _loss_of(rows, reference, fold)
+    out = np.zeros(len(rows.codes))
+    for j in range(len(rows.codes)):
+        if (j,) in reference:
+            rest = [r for r in reference if r != (j,)]
+            out[j] = _loss_of(rows, rest, fold) - base
+        else:
+            out[j] = base - _loss_of(rows, [*reference, (j,)], fold)
+    return out
+
+
+def _hashed(rows: Rows, columns: Columns) -> NDArray[np.int64]:
+    """The place of each row's value, or combination of values, in the one-hot row."""
+    out = np.full(len(rows), hash(columns) & 0xFFFF, np.uint64)
+    for j in columns:
+        out = (out ^ rows.codes[j].astype(np.uint64)) * np.uint64(0x9E3779B97F4A7C15)
+        out ^= out >> np.uint64(29)
+    return (out % np.uint64(HASHED)).astype(np.int64)
+
+
+def _loss_of(rows: Rows, columns: list[Columns], fold: Any) -> float:
     from scipy.sparse import csr_matrix
-    from sklearn.linear_model import SGDClassifier
+    from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
 
     if not columns:
         return entropy(rows.classes())
     n = len(rows)
-    at = np.empty((n, len(columns)), np.int64)
-    for i, j in enumerate(columns):
-        at[:, i] = (rows.codes[j].astype(np.int64) * 2654435761 + j * 97) % HASHED
-    X = csr_matrix(
-        (np.ones(at.size), at.ravel(), np.arange(0, at.size + 1, len(columns))),
-        shape=(n, HASHED),
+    used, at = np.unique(
+        np.column_stack([_hashed(rows, c) for c in columns]), return_inverse=True
     )
+    ends = np.arange(0, at.size + 1, len(columns))
+    X = csr_matrix((np.ones(at.size), at.ravel(), ends), shape=(n, len(used)))
     total = 0.0
     labels = np.arange(rows.n_classes)
     for f in range(SURROGATE_FOLDS):
         train, test = fold != f, fold == f
-        model = SGDClassifier(
-            loss="log_loss", alpha=1e-5, max_iter=20, tol=1e-4, average=True,
-            random_state=seed,
-        )  # fmt: skip
+        # L2 of one row's worth: values seen once or twice stay near the mean
+        model = LogisticRegression(C=1.0, max_iter=300)
         model.fit(X[train], rows.y[train], sample_weight=rows.times[train])
         p = np.full((int(test.sum()), rows.n_classes), 1e-9)
         p[:, model.classes_] = model.predict_proba(X[test])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
+from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -111,9 +112,10 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     noise_controls : bool, default=False
         Put columns of pure noise of several cardinalities, a constant and the target
         itself into ``scores_``, to show where such rank.
-    reference_features : list of str or None, default=None
-        For "surrogate": columns that the model has already; the others are scored by
-        what they add to them.
+    reference_features : list of str, path or None, default=None
+        For "surrogate": columns that the model has already, "a,b" being a combination;
+        the others are scored by what they add to them. A path is that of a JSON file
+        in the form of the released package, ``{"desc": {"features": [...]}}``.
     max_candidates : int or None, default=None
         Crosses of each order to score at most; those that may gain the most.
     time_budget : float or None, default=None
@@ -214,7 +216,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         "task": [StrOptions(set(TASKS))],
         "drift_by": [str, None],
         "noise_controls": ["boolean"],
-        "reference_features": ["array-like", None],
+        "reference_features": ["array-like", str, PathLike, None],
         "max_candidates": [Interval(Integral, 1, None, closed="left"), None],
         "time_budget": [
             Interval(RealNotInt, 0, None, closed="left"),
@@ -545,12 +547,12 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             self.drift_ = _frame(drift.DRIFT_COLUMNS, found)
 
     def _score_by_model(self, lines: list[Line], rows: Rows, seed: int) -> None:
-        reference: list[int] = []
+        reference: list[tuple[int, ...]] = []
         if self.reference_features is not None:
             if self.score != "surrogate":
                 raise ValueError("reference_features goes with score='surrogate'")
-            names = tuple(line.feature for line in lines if line.position is not None)
-            reference = sorted(positions_of(names, self.reference_features))
+            names = [line.feature for line in lines if line.position is not None]
+            reference = heuristics.reference_sets(self.reference_features, names)
         found = heuristics.importances(
             self.score, rows, seed, self._n_threads(), reference
         )

@@ -151,6 +151,7 @@ def shift_counts(codes, y, n_values, n_classes):
 def cell_null(a, b, n):
     """Mean, coefficients of degree 1 and 2, and remaining variance of phi, a cell's."""
     k = np.arange(max(0, a + b - n), min(a, b) + 1)
+    k = k[hypergeom.logpmf(k, n, a, b) > -100]  # the rest costs time and adds nothing
     p = hypergeom.pmf(k, n, a, b)
     p /= p.sum()
     excess = k * n - a * b  # n times k - mu, in whole numbers
@@ -165,7 +166,7 @@ def cell_null(a, b, n):
             h = x**degree
             for other in 2 * polynomials:  # twice, against rounding
                 h = h - (p @ (h * other)) * other
-            # as many points as the degree: nothing is left but rounding
+            # as many counts as the degree: nothing is left but rounding
             h = h / math.sqrt(p @ h**2) if len(k) > degree else np.zeros(len(k))
             polynomials.append(h)
         coefficients.append(p @ (left * polynomials[-1]))
