@@ -73,8 +73,8 @@ class Progress:
             self._context.call_on_fit_task_end(estimator=self.estimator)
 
     @contextmanager
-    def phase(self, name: str, n_steps: int) -> Iterator[Step]:
-        """A phase of ``n_steps`` steps; yields what counts them."""
+    def phase(self, name: str, n_steps: int | None) -> Iterator[Step]:
+        """A phase of ``n_steps`` steps, or of some; yields what counts them."""
         before = self.budget.elapsed()
         context = task = None
         if self.bar is not None:
@@ -86,7 +86,8 @@ class Progress:
         if context is not None:
             context.call_on_fit_task_end(estimator=self.estimator)
         if self.bar is not None:
-            self.bar.update(task, completed=n_steps)
+            if n_steps is not None:
+                self.bar.update(task, completed=n_steps)
         level = logging.INFO if self._verbose else logging.DEBUG
         logger.log(level, "%s: %.2f s", name, self.budget.elapsed() - before)
 

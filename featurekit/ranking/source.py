@@ -49,7 +49,7 @@ class MemorySource:
     in_memory = True
     y_name = "y"
     files: tuple[str, ...] = ()
-    n_blocks = 1
+    n_blocks: int | None = 1
 
     def __init__(self, frame: Frame, y: NDArray[Any], times: Ints | None) -> None:
         if times is not None and (times == 0).any():
@@ -90,6 +90,7 @@ class FileSource:
 
     in_memory = False
     weighted = False
+    n_blocks = None  # each file has its own last block; text tells nothing before
 
     def __init__(self, found: Scan, y: str) -> None:
         if y not in found.names:
@@ -103,7 +104,6 @@ class FileSource:
         if not self.names:
             raise ValueError("there is no column beside the target")
         self.files = tuple(str(file) for file in found.files)
-        self.n_blocks = max(1, -(-(found.n_rows or 1) // BLOCK_ROWS))
 
     def targets(self) -> Iterator[Series]:
         """The target, block by block."""
