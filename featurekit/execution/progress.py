@@ -85,9 +85,8 @@ class Progress:
         yield Step(self, context, task)
         if context is not None:
             context.call_on_fit_task_end(estimator=self.estimator)
-        if self.bar is not None:
-            if n_steps is not None:
-                self.bar.update(task, completed=n_steps)
+        if self.bar is not None and n_steps is not None:
+            self.bar.update(task, completed=n_steps)
         level = logging.INFO if self._verbose else logging.DEBUG
         logger.log(level, "%s: %.2f s", name, self.budget.elapsed() - before)
 
