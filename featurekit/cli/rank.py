@@ -79,8 +79,10 @@ def rank(
     alpha: Annotated[
         float,
         typer.Option(
+            min=0,
+            max=1,
             help="Keep what chance explains only at a false-discovery rate of at most "
-            "this; 1 keeps all columns."
+            "this; 1 keeps all columns.",
         ),
     ] = 0.05,
     top: Annotated[
@@ -276,6 +278,8 @@ def _categorical(text: str, names: tuple[str, ...], target: str) -> str | list[s
     if text in ("all", "auto"):
         return text
     wanted = [name.strip() for name in text.split(",") if name.strip()]
+    if not wanted:
+        raise UserError("--categorical: name columns, or say all or auto")
     others = [name for name in names if name != target]
     return [column(others, name, "--categorical") for name in wanted]
 

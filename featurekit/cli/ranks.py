@@ -20,10 +20,7 @@ SUFFIXES = (".tsv", ".csv", ".json", ".parquet", ".pq")
 SHOWN = 20
 N_NOTES = 10
 N_DRIFTED = 10
-# of chance one column in 700 drifts so far
-FAR = 3.0
-# the share of missing values has no z; so much more or less is shown
-GAPS = 0.01
+DRIFT_Q = 0.05
 
 SINGLES = "feature_singles.tsv"
 # names that OutRank has for what is ranked by: those with MI in them are scaled
@@ -179,27 +176,21 @@ def _percent(share: float) -> str:
 
 def _show_drift(drift: pd.DataFrame, by: str) -> None:
     """The columns that changed most, each in its worst shard."""
-    first, n_shards = drift["shard"].iloc[0], drift["shard"].nunique()
-    drift = drift[drift["feature"] != by]
-    far = (drift["js_z"] >= FAR) | (drift["mi_z"].abs() >= FAR)
-    gaps = drift["coverage_change"].abs()
-    worst = drift.assign(most=drift["psi"].where(drift["psi"] > gaps, gaps))
-    worst = worst[far | (gaps >= GAPS)].sort_values(
-        "most", ascending=False, kind="stable"
+    shards = drift[drift["feature"] == drift["feature"].iloc[0]]["shard"]
+    worst = _worst(drift[drift["feature"] != by])
+    say(
+        f"drift by {by}, {len(shards):,} shards against {_shard(shards.iloc[0])}: "
+        f"columns that change beyond chance: {len(worst):,}"
     )
-    worst = worst.drop_duplicates("feature")
-    said = f"drift by {by}, {n_shards:,} shards against {first}: columns that change "
     if worst.empty:
-        say(f"{said}beyond chance: none")
         return
-    say(f"{said}beyond chance: {len(worst):,}; the most, each where it is worst:")
     heads = [
         "feature", "shard", "psi", "js z", "new", "gone", "coverage", "mi change",
         "mi z",
     ]  # fmt: skip
     rows = [
         (
-            line.feature, str(line.shard), _number(line.psi), f"{line.js_z:.1f}",
+            line.feature, _shard(line.shard), _number(line.psi), f"{line.js_z:.1f}",
             _percent(line.new_share), _percent(line.gone_share),
             f"{100 * line.coverage_change:+.1f}%", f"{line.mi_change:+.2g}",
             f"{line.mi_z:.1f}",
@@ -207,6 +198,31 @@ def _show_drift(drift: pd.DataFrame, by: str) -> None:
         for line in worst.head(N_DRIFTED).itertuples()
     ]  # fmt: skip
     _print(heads, rows, left=("feature", "shard"))
+
+
+def _worst(drift: pd.DataFrame) -> pd.DataFrame:
+    """Of each column that changes beyond chance the line that changes most."""
+    import numpy as np
+    from scipy.special import erfc
+
+    from featurekit.statistics.contingency import false_discovery_rate
+
+    first = drift["n_rows"].groupby(drift["feature"]).transform("first")
+    change = drift["coverage_change"].to_numpy()
+    before, n, m = drift["coverage"] - change, drift["n_rows"], first
+    both = ((drift["coverage"] * n + before * m) / (n + m)).clip(0, 1)
+    error = np.sqrt(both * (1 - both) * (1 / n.clip(1) + 1 / m.clip(1))).to_numpy()
+    z = np.abs(change) / np.maximum(error, 1e-300)
+    least = np.minimum(erfc(z / 2**0.5), erfc(drift["mi_z"].abs() / 2**0.5))
+    p = np.minimum(3 * np.minimum(least, drift["js_p"]), 1.0).to_numpy()
+    most = drift.assign(most=np.maximum(drift["psi"], np.abs(change)))
+    worst = most[false_discovery_rate(p) <= DRIFT_Q]
+    worst = worst.sort_values("most", ascending=False, kind="stable")
+    return worst.drop_duplicates("feature")
+
+
+def _shard(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _print(

@@ -87,7 +87,9 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         "random_forest", "lightgbm", "permutation" and "surrogate"; these are fitted on
         the rows that ``redundancy`` uses.
     order : {1, 2, 3}, default=1
-        With 2 and 3 crosses of two and three columns are scored too.
+        With 2 and 3 crosses of two and three columns are scored too. They are ranked by
+        what they add to their parts where ``score`` is an information or z, and by the
+        statistic itself where it is another.
     redundancy : {"mrmr", "3mr"} or None, default=None
         Choose columns greedily, each by its score less what those before it tell of it
         (and, with "3mr", more what it tells of the target together with them).
@@ -605,8 +607,8 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         warn_of_buckets(counts)
         counted = counts.finish(self.missing, self.n_bins, self._n_threads())
         return scoring.cross_lines(
-            members, counted, n_tried, self.score, self.redundancy is not None,
-            self.target_entropy_, self._n_threads(),
+            members, counted, n_tried, self.score, self.target_entropy_,
+            self._n_threads(),
         )  # fmt: skip
 
     def _write(

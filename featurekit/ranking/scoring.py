@@ -154,7 +154,6 @@ def cross_lines(
     counted: Sequence[Counted],
     n_tried: int,
     score: str,
-    by_gain: bool,
     h: float,
     n_threads: int,
 ) -> list[Line]:
@@ -169,8 +168,6 @@ def cross_lines(
     n_tried : int
         Crosses that these are the best of.
     score : str
-    by_gain : bool
-        Score crosses by what they gain.
     h : float
         Entropy of the target.
     n_threads : int
@@ -188,11 +185,19 @@ def cross_lines(
     for i, cross in enumerate(counted):
         of = numbers[i] | _of_column(cross)
         gain, z = gains[i]
-        share = gain / h if h > 0 else 0.0
-        value = share if by_gain else of.get(score, share)
         parts = members[i]
         lines.append(
-            Line(cross.name, len(parts), of, gain, z, value, None, parts, cross)
+            Line(
+                cross.name,
+                len(parts),
+                of,
+                gain,
+                z,
+                _score_of_gain(score, of, gain, z, h),
+                None,
+                parts,
+                cross,
+            )  # fmt: skip
         )
     # the best of so many: a p has to stand against all that were tried
     p = np.array([max(x.statistics["p"], float(ndtr(-x.gain_z))) for x in lines])
@@ -202,6 +207,24 @@ def cross_lines(
     for i, line in enumerate(lines):
         line.statistics["q"] = float(q[i])
     return lines
+
+
+def _score_of_gain(
+    score: str, of: dict[str, float], gain: float, z: float, h: float
+) -> float:
+    """What a cross is ranked by: what it adds, as far as the score can say that.
+
+    A column's statistic is of all it tells; a cross tells all that its parts tell, and
+    would stand above them without adding anything.
+    """
+    if score in ("mi", "excess"):
+        return gain
+    if score == "z":
+        return z
+    if score in ("ami", "theils_u") or score not in of:
+        most = h - of["emi"]
+        return gain / most if most > 1e-12 * max(h, 1e-300) else 0.0
+    return of[score]
 
 
 def in_order(lines: list[Line], order: list[int] | None) -> list[Line]:
