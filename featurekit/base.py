@@ -110,7 +110,8 @@ class Target:
 def one_dimensional(y: Any) -> NDArray[Any]:
     """``y`` as a 1-D array without gaps or infinities."""
     if hasattr(y, "to_numpy") and not isinstance(y, np.ndarray):
-        y = y.to_numpy()
+        # not to_numpy: Arrow's refuses to copy
+        y = np.asarray(y)
     y = column_or_1d(y, warn=True)
     gone = np.array([v is None or v != v for v in y]) if y.dtype == object else None
     if y.dtype.kind == "f":

@@ -46,7 +46,9 @@ def test_example(path, tmp_path):
 
 def test_numbering():
     assert [path.stem for path in EXAMPLES] == sorted(SHOWS)
-    assert [int(path.stem[:2]) for path in EXAMPLES] == list(range(1, len(EXAMPLES) + 1))
+    assert [int(path.stem[:2]) for path in EXAMPLES] == list(
+        range(1, len(EXAMPLES) + 1)
+    )
 
 
 def test_options_of_openfe_keep_ten_features(tmp_path):

@@ -16,7 +16,12 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-PEERS = {"peer-openfe": "openfe.txt", "peer-ag": "autogluon.txt"}
+PEERS = {
+    "peer-openfe": "openfe.txt",
+    "peer-ag": "autogluon.txt",
+    "peer-outrank": "outrank.txt",
+    "peer-select": "select.txt",
+}
 
 
 def environments_folder() -> Path:

@@ -103,20 +103,19 @@ class Ranking:
         ranker = self.ranker
         entropy = f"entropy {ranker.target_entropy_:.4g} nats"
         if ranker.task_ == "regression":
-            n_bins = len(ranker._target.labels)
+            n_bins = len(ranker.class_counts_)
             return f"{self.target!r}: numbers in {n_bins} bins, {entropy}"
         labels = list(ranker.classes_)
         if len(labels) > 2:
             return f"{self.target!r}: {len(labels):,} classes, {entropy}"
-        # rows of each class are in every column's counts
-        rows = next(iter(ranker._counts.tables.values())).classes()
-        share = rows.reshape(-1, 2).sum(axis=0)[1] / rows.sum()
+        share = ranker.class_counts_[1] / ranker.n_rows_
         return f"{self.target!r}: {share:.4g} of rows are {labels[1]}, {entropy}"
 
     def _show_scores(self) -> None:
         ranker, scores = self.ranker, self.scores
+        crosses = int((scores["order"] > 1).sum())
         score = ranker.redundancy or ranker.score
-        other = "excess" if score == "ami" else "ami"
+        other = "excess" if score == "ami" and not crosses else "ami"
         most = ranker.n_features_to_select
         here = [
             i
@@ -124,13 +123,13 @@ class Ranking:
             if i < (most or SHOWN) or (most is not None and self.kept[i])
         ]
         heads = [
-            "rank", "feature", "order", score, other, "z", "q", "cardinality",
-            "coverage", "kept",
+            "rank", "feature", "order", "score" if crosses else score, other, "z", "q",
+            "cardinality", "coverage", "kept",
         ]  # fmt: skip
         rows = [
             (
                 str(i + 1), line.feature, str(line.order), _number(line.score),
-                _number(getattr(line, other)), f"{line.z:.1f}", f"{line.q:.2g}",
+                _number(getattr(line, other)), f"{line.gain_z:.1f}", f"{line.q:.2g}",
                 f"{line.cardinality:,.0f}", _percent(line.coverage),
                 "yes" if self.kept[i] else "no",
             )
@@ -139,7 +138,8 @@ class Ranking:
         ]  # fmt: skip
         _print(heads, rows, left=("feature", "kept"))
         n_columns, n_crosses = int(ranker.get_support().sum()), len(ranker.crosses_)
-        crosses = int((scores["order"] > 1).sum())
+        if crosses:
+            say("of crosses z and q are of what they add to their parts")
         also = f" and {n_crosses:,} of {crosses:,} crosses" if crosses else ""
         rest = len(scores) - len(here)
         more = f" ({rest:,} more lines are not shown)" if rest else ""

@@ -86,7 +86,10 @@ def select_columns(X: Any, positions: Sequence[int]) -> Any:
     """
     if frame_type(X) == "numpy":
         return as_matrix(X)[:, list(positions)]
-    frame: Any = nw.from_native(native_of(X), eager_only=True)
+    native = native_of(X)
+    frame: Any = nw.from_native(native, eager_only=True)
+    if frame.implementation.is_pandas():
+        return native.iloc[:, list(positions)]  # keeps the rows of no columns
     return frame[:, list(positions)].to_native()
 
 

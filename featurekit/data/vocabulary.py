@@ -13,6 +13,7 @@ all of them, until there are no more than `SCALE_VALUES` of them. Categories bey
 
 from __future__ import annotations
 
+import copy
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeAlias
 
 import numpy as np
@@ -83,7 +84,10 @@ def raw_values(series: Series, name: str) -> Raw | None:
             word = "boolean" if values.dtype.kind == "b" else "integer"
             return _present(Raw("whole", word, values.astype(np.int64), None))
         if not whole:
-            return _present(_floats(values.astype(np.float64), "float"))
+            raw = _floats(values.astype(np.float64), "float")
+            if values is not series and raw.gone is not None:
+                raw = _without_gaps(raw)
+            return _present(raw)
     return _present(_encoded(series, name))
 
 
@@ -137,7 +141,7 @@ def _whole(series: pl.Series, word: str) -> Raw:
 
 
 def _floats(values: NDArray[Any], word: str) -> Raw:
-    gone = ~np.isfinite(values)  # as in every derived feature
+    gone = np.isnan(values)
     return Raw("number", word, float_keys(values), gone if gone.any() else None)
 
 
@@ -150,6 +154,27 @@ def float_keys(values: NDArray[np.float64]) -> Keys:
 def floats_of(keys: Keys) -> NDArray[np.float64]:
     """The floats that `float_keys` numbered."""
     return (keys ^ ((keys >> 63) & _FLIP)).view(np.float64)
+
+
+def _without_gaps(raw: Raw) -> Raw:
+    """pandas' floats as the whole numbers that they were before there was a gap."""
+    values = floats_of(raw.values)
+    whole = (np.abs(values) < EXACT) & (values == np.floor(values))
+    assert raw.gone is not None
+    if not (whole | raw.gone).all() or raw.gone.all():
+        return raw
+    keys = np.where(raw.gone, 0, values).astype(np.int64)
+    return Raw("whole", "integer", keys, raw.gone)
+
+
+def _finite(raw: Raw) -> Raw:
+    """Infinities as missing, as in every derived feature."""
+    endless = ~np.isfinite(floats_of(raw.values))
+    if not endless.any():
+        return raw
+    gone = endless if raw.gone is None else endless | raw.gone
+    keys = raw.values[int(np.argmin(gone))]
+    return raw._replace(values=np.where(gone, keys, raw.values), gone=gone)
 
 
 def _encoded(series: Series, name: str) -> Raw:
@@ -169,7 +194,7 @@ def _encoded(series: Series, name: str) -> Raw:
         if not -(2**63) <= int(known[0]) <= int(known[-1]) < 2**63:
             # beyond 64 signed bits: their texts tell them apart as well
             texts = pl.Series([*map(str, known), None], dtype=pl.String)
-            return Raw("text", "string", texts[column.codes.astype(np.int64)], None)
+            return Raw("text", "integer", texts[column.codes.astype(np.int64)], None)
         return Raw("whole", dtype, np.array(known, np.int64)[codes], gone)
     if column.kind == "datetime":
         return Raw("time", dtype, column.values, gone)
@@ -261,6 +286,8 @@ class Vocabulary:
         raw = self._agree(raw)
         if raw.family == "text" and not self.folded:
             return self._encode_texts(raw.values)
+        if self.scale and raw.family == "number":
+            raw = _finite(raw)
         keys = self._hashed(raw.values) if self.folded else raw.values
         moved = None
         codes = self._keys.encode(keys, self.shift, self._most())
@@ -283,30 +310,70 @@ class Vocabulary:
             return self.family in ("number", "time")
         return not self.categorical and self.family != "text"
 
+    def check(self, raw: Raw | None) -> None:
+        """Whether values are of a kind that `encode` takes, without numbering them."""
+        if raw is not None and self.family not in (None, raw.family):
+            copy.copy(self)._converted(raw)
+
+    def check_absorb(self, other: Vocabulary) -> None:
+        """Whether another vocabulary's values can be numbered here."""
+        folded = self.folded or other.folded
+        if folded and self.max_values != other.max_values:
+            raise ValueError(
+                f"column {self.name!r} is counted in {self.max_values:,} buckets here "
+                f"and in {other.max_values:,} there; the two need the same memory_limit"
+            )
+        if self.family is not None and other.family not in (None, self.family):
+            assert other.family is not None
+            if folded or other._texts is not None or self._texts is not None:
+                raise self._other_kind(other.family)
+            self.check(Raw(other.family, other.dtype, other._keys.distinct(), None))
+
     def _agree(self, raw: Raw) -> Raw:
         """The block's values as the kind of those before."""
         if self.family is None:
             self.family, self.dtype = raw.family, raw.dtype
         elif raw.family != self.family:
             return self._converted(raw)
+        elif {raw.dtype, self.dtype} == {"boolean", "integer"}:
+            self.dtype = "integer"
         return raw
 
     def _converted(self, raw: Raw) -> Raw:
-        """Whole numbers as fractions or the reverse: a gap makes floats of integers."""
+        """Whole numbers as fractions or the reverse: a gap makes floats of integers.
+
+        Numbers beyond 63 bits are texts, and so then are the others.
+        """
+        import polars as pl
+
+        if self.dtype == raw.dtype == "integer" and not self.folded:
+            if self.family == "whole" and not self.scale:
+                known = list(map(str, self._keys.distinct().tolist()))
+                self._keys, self.family = _Numbering(), "text"
+                codes, _ = self._encode_texts(pl.Series(known, dtype=pl.String))
+                assert (codes == np.arange(1, len(known) + 1)).all()
+                return raw
+            if self.family == "text":
+                texts = pl.Series(map(str, raw.values.tolist()), dtype=pl.String)
+                if raw.gone is not None:
+                    texts = texts.set(pl.Series(raw.gone), None)
+                return Raw("text", "integer", texts, None)
         if (self.family, raw.family) == ("number", "whole"):
-            return raw._replace(
-                family="number", values=float_keys(raw.values.astype(np.float64))
-            )
-        assert self.family is not None
+            keys = float_keys(raw.values.astype(np.float64))
+            return raw._replace(family="number", values=keys)
         values = floats_of(raw.values) if raw.family == "number" else np.array([0.5])
         exact = (np.abs(values) < EXACT) & (values == np.floor(values))
         if self.family != "whole" or not exact.all():
-            raise SchemaError(
-                f"column {self.name!r} holds {_OF_FAMILY[raw.family]} in this block of "
-                f"rows and {_OF_FAMILY[self.family]} in those before. Make it one type "
-                "in all files or calls."
-            )
+            raise self._other_kind(raw.family)
         return raw._replace(family="whole", values=values.astype(np.int64))
+
+    def _other_kind(self, family: Family) -> SchemaError:
+        assert self.family is not None
+        return SchemaError(
+            f"column {self.name!r} holds {_OF_FAMILY[family]} in this block of rows "
+            f"and {_OF_FAMILY[self.family]} in those before. Make it one type in all "
+            "files or calls."
+        )
 
     def _most(self) -> int:
         return SCALE_VALUES if self.scale else self.max_values
@@ -413,6 +480,7 @@ class Vocabulary:
         moved: Codes | None = None
         if self.family is None:
             self.shift, self.folded = other.shift, other.folded
+            self.family, self.dtype = other.family, other.dtype
         if other.shift > self.shift:
             fresh = self._keys.distinct() >> (other.shift - self.shift)
             self.shift = other.shift
@@ -427,7 +495,8 @@ class Vocabulary:
         else:
             values = other._keys.distinct() << other.shift
         if other.folded:
-            self._agree(Raw(other.family, other.dtype, values, None))
+            if other.family != self.family:
+                raise self._other_kind(other.family)
             codes = self._keys.encode(values, 0, self._most())
             assert codes is not None
             theirs[1:] = codes
@@ -564,7 +633,8 @@ def _hash_texts(texts: pl.Series) -> Keys:
     if len(texts) == 0:
         return np.empty(0, np.int64)
     categories = pl.Categories.random()
-    codes = texts.cast(pl.Categorical(categories)).to_physical().fill_null(0).to_numpy()
+    series = texts.cast(pl.Categorical(categories))  # has to live as long as they do
+    codes = series.to_physical().fill_null(0).to_numpy()
     known = np.array(categories.to_series().to_list() or [""], dtype=object)
     hashes = pd.util.hash_array(known, categorize=False).view(np.int64)
     return hashes[np.minimum(codes, len(known) - 1)]

@@ -58,17 +58,28 @@ class TargetCodes:
         self.lows = list(labels if lows is None else lows)
 
     @classmethod
-    def learn(cls, blocks: Iterable[Series], task: str, name: str) -> TargetCodes:
-        """Decide from all blocks of the target what its classes or bins are."""
-        vocabulary = Vocabulary(name, None if task == "auto" else task != "regression")
+    def learn(
+        cls, blocks: Iterable[tuple[Series, Ints | None]], task: str, name: str
+    ) -> TargetCodes:
+        """Decide from all blocks of the target what its classes or bins are.
+
+        Parameters
+        ----------
+        blocks : iterable of (series, times)
+            With how often each row counts, or None.
+        task : str
+        name : str
+        """
+        # numbers stay in order, for they may turn out to be no classes
+        vocabulary = Vocabulary(name, task not in ("auto", "regression"))
         sizes = np.zeros(1, np.int64)
-        for block in blocks:
+        for block, times in blocks:
             raw = _no_gaps(raw_values(block, name), len(block), name)
             codes, moved = vocabulary.encode(raw, len(block))
             if moved is not None:
                 old, sizes = sizes, np.zeros(vocabulary.n_values + 1, np.int64)
                 np.add.at(sizes, moved[: len(old)], old)
-            counts = np.bincount(codes, minlength=len(sizes))
+            counts = np.bincount(codes, times, minlength=len(sizes)).astype(np.int64)
             counts[: len(sizes)] += sizes
             sizes = counts
         if vocabulary.family is None:
@@ -114,12 +125,7 @@ class TargetCodes:
         if lacking and not grow:
             raise ValueError(f"y has labels that were not announced: {lacking[:5]}")
         if lacking:
-            try:
-                self.labels = sorted([*self.labels, *lacking])
-            except TypeError:
-                raise SchemaError(
-                    f"labels of different types: {self.labels[0]!r}, {lacking[0]!r}"
-                ) from None
+            self.labels = _in_order([*self.labels, *lacking])
         place = {label: i for i, label in enumerate(self.labels)}
         lookup = np.array([0, *(place[v] for v in found)], np.uint16)
         return lookup[codes]
@@ -134,7 +140,7 @@ class TargetCodes:
                 "the two cut the target in different ways; counts add up only where "
                 "its classes or bins are the same"
             )
-        self.labels = sorted({*self.labels, *other.labels})
+        self.labels = _in_order({*self.labels, *other.labels})
         place = {label: i for i, label in enumerate(self.labels)}
         return np.array([place[label] for label in other.labels], np.int64)
 
@@ -157,6 +163,15 @@ class TargetCodes:
             )
 
 
+def _in_order(labels: Iterable[Any]) -> list[Any]:
+    labels = list(labels)
+    try:
+        return sorted(labels)
+    except TypeError:
+        types = {type(label).__name__: label for label in labels}
+        raise SchemaError(f"labels of different types: {types}") from None
+
+
 def _values(raw: Raw) -> Any:
     from featurekit.data.vocabulary import floats_of
 
@@ -170,6 +185,8 @@ def _no_gaps(raw: Raw | None, n: int, name: str) -> Raw | None:
     if raw is not None:
         gone = 0 if raw.gone is None else int(raw.gone.sum())
         gone += raw.values.null_count() if raw.family == "text" else 0
+        if raw.family == "number":
+            gone += int((~np.isfinite(_values(raw))).sum())
     if gone:
         raise ValueError(
             f"Input {name} contains NaN: {gone} of {n} values are missing or infinite. "
@@ -338,6 +355,28 @@ class Counts:
         run_threads(count, range(len(self.names)), n_threads)
         self._add_rows(y, times)
 
+    def raws(self, columns: Sequence[Series], n_threads: int = 1) -> list[Raw | None]:
+        """Values of a block, after a check that all of them can be counted."""
+        out: list[Any] = [None] * len(self.names)
+
+        def one(j: int) -> None:
+            name = self.names[j]
+            out[j] = raw_values(columns[j], name)
+            self.vocabularies[name].check(out[j])
+
+        run_threads(one, range(len(self.names)), n_threads)
+        return out
+
+    def check_merge(self, other: Counts) -> None:
+        """Whether `merge` will do."""
+        if self.names != other.names:
+            raise SchemaError(
+                "the two have different columns: "
+                f"{sorted(set(self.names) ^ set(other.names)) or 'in another order'}"
+            )
+        for name in self.names:
+            self.vocabularies[name].check_absorb(other.vocabularies[name])
+
     def codes(
         self, columns: Sequence[Series], n_threads: int = 1
     ) -> list[NDArray[np.uint32]]:
@@ -373,11 +412,7 @@ class Counts:
 
     def merge(self, other: Counts, to: Ints) -> None:
         """Add the counts of other rows, whose class c is ``to[c]`` here."""
-        if self.names != other.names:
-            raise SchemaError(
-                "the two have different columns: "
-                f"{sorted(set(self.names) ^ set(other.names)) or 'in another order'}"
-            )
+        self.check_merge(other)
         for name in self.names:
             codes, moved = self.vocabularies[name].absorb(other.vocabularies[name])
             n_values = self.vocabularies[name].n_values + 1
@@ -437,6 +472,13 @@ def _counted(
         1.0 - n_missing / max(n_rows, 1), cardinality, rare, edges, top,
         counts.classes(), vocabulary,
     )  # fmt: skip
+
+
+def most_columns(n: int, n_classes: int, memory_limit: int | None) -> int:
+    """``n``, or how many columns there is memory for."""
+    if memory_limit is None:
+        return n
+    return min(n, max(1, memory_limit // ((8 * n_classes + 64) * MIN_VALUES)))
 
 
 def _max_values(memory_limit: int | None, n_columns: int, n_classes: int) -> int:

@@ -28,6 +28,7 @@ Cross = tuple[int, ...]
 FIRST_ROWS = 1 << 14
 CANDIDATES_PER_KEPT = 2
 PARENTS = 32
+ALL_TRIPLES = 2000
 N_SD = 2.0
 MAX_KEY = 1 << 62
 
@@ -42,6 +43,7 @@ class Told(NamedTuple):
 
     mi: float
     excess: float
+    sd: float = 0.0
 
 
 @dataclass
@@ -84,7 +86,8 @@ class Screen:
 
     def _judged(self, difference: float, sizes: Ints) -> Told:
         mi = self.h + difference / self.rows.n_total
-        return Told(mi, mi - self._null.moments(sizes)[0])
+        mean, sd = self._null.moments(sizes)
+        return Told(mi, mi - mean, sd)
 
     def _table(self, codes: NDArray[Any], size: int) -> Ints:
         """Rows of each value and class, int64 (size, C)."""
@@ -126,7 +129,8 @@ class Screen:
                 gain = told.mi - self.told[known].mi - mean - self.told[other,].excess
                 if len(cross) > 2:
                     gain = min(gain, told.excess - self._parts(cross))
-                found.gain[cross], found.sd[cross] = gain, sd
+                found.gain[cross] = gain
+                found.sd[cross] = float(np.hypot(sd, self.told[other,].sd))
 
         run_threads(one, given, self.n_threads)
         return found
@@ -178,7 +182,8 @@ def gain_of(members: Sequence[Counted], cross: Counted) -> tuple[float, float]:
         The least over all ways to part the columns in two, X and Y, of
         I(XY; y) - I(X; y) - E[I(Y; y | X)] - (I(Y; y) - E[I(Y; y)]), nats.
     z : float
-        In standard deviations of I(Y; y | X) when labels are shuffled within X.
+        In standard deviations of I(Y; y | X) when labels are shuffled within X, and of
+        I(Y; y) when they are shuffled.
     """
     if cross.vocabulary.folded:
         return 0.0, 0.0  # buckets tell nothing of the parts
@@ -209,6 +214,7 @@ def gain_of(members: Sequence[Counted], cross: Counted) -> tuple[float, float]:
             mean, sd = null_within(bounds, table.sizes[order], tables)
             gain = whole - said[x].difference - mean - said[y].excess
             if gain < best[0]:
+                sd = float(np.hypot(sd, said[y].sd))
                 best = gain, gain / sd if sd > 0 else 0.0
     return best
 
@@ -221,6 +227,7 @@ class _Said(NamedTuple):
     bounds: Ints
     difference: float
     excess: float
+    sd: float
 
 
 def _merged(codes: list[Ints], members: Sequence[Counted], part: Cross) -> Ints:
@@ -241,9 +248,9 @@ def _said(table: CountTable, key: Ints) -> _Said:
     sizes, b = classes.sum(axis=1), classes.sum(axis=0)
     n = int(b.sum())
     difference = _difference(classes.ravel(), sizes) / n
-    mean = null_moments([sizes], b[b > 0])[0][0]
+    mean, sd = null_moments([sizes], b[b > 0])[0]
     excess = difference + entropy(b) - mean
-    return _Said(classes, order, bounds, difference, excess)
+    return _Said(classes, order, bounds, difference, excess, sd)
 
 
 def _difference(cells: Ints, sizes: Ints) -> float:
@@ -286,19 +293,26 @@ def find_crosses(
     n_tried = len(pairs)
     best = _halve(rows, pairs, n_keep, budget, n_threads)
     out += best
-    if order > 2 and best and not budget.stopped():
-        triples = sorted(
-            {
-                tuple(sorted((*pair, c)))
-                for pair in best[:PARENTS]
-                for c in columns
-                if c not in pair and _fits(rows, (*pair, c))
-            }
-        )
-        triples = triples[: max_candidates or len(triples)]
+    if order > 2 and not budget.stopped():
+        triples = _triples(columns, best)
+        triples = [c for c in triples if _fits(rows, c)][:max_candidates]
         n_tried += len(triples)
         out += _halve(rows, triples, n_keep, budget, n_threads)
     return out, n_tried
+
+
+def _triples(columns: Sequence[int], pairs: Sequence[Cross]) -> list[Cross]:
+    """All triples, if they are not too many; else those that hold a good pair."""
+    n = len(columns)
+    if n * (n - 1) * (n - 2) // 6 <= ALL_TRIPLES:
+        return list(combinations(columns, 3))
+    grown = {
+        tuple(sorted((*pair, c)))
+        for pair in pairs[:PARENTS]
+        for c in columns
+        if c not in pair
+    }
+    return sorted(grown)
 
 
 def _allowed(

@@ -49,32 +49,34 @@ def drift_table(
     """
     lines = []
     for column in columns:
-        wide = _wide(column.table, len(shards), n_classes)
-        by_shard = wide.sum(axis=2)
         totals = column.class_rows.reshape(len(shards), n_classes).sum(axis=1)
-        known = by_shard.sum(axis=0)
         first_missing = missing == "category" and column.coverage < 1
-        here = known - by_shard[0] if first_missing else known
-        coverage = here / np.maximum(totals, 1)
-        mi = [_mi_with_error(wide[:, s]) for s in range(len(shards))]
+        reference = _shard(column.table, 0, n_classes)
+        first: Any = None
         for s, label in enumerate(shards):
+            table = reference if s == 0 else _shard(column.table, s, n_classes)
+            sizes = table.sum(axis=1)
+            here = sizes[1:].sum() if first_missing else sizes.sum()
+            coverage = float(here / max(totals[s], 1))
+            mi = _mi_with_error(table)
+            first = (coverage, mi) if s == 0 else first
             lines.append(
                 (
                     column.name, label, int(totals[s]),
-                    *_between(by_shard[:, 0], by_shard[:, s], s == 0),
-                    float(coverage[s]), float(coverage[s] - coverage[0]),
-                    mi[s][0], *_change(mi[0], mi[s]),
+                    *_between(reference.sum(axis=1), sizes, s == 0),
+                    coverage, coverage - first[0], mi[0], *_change(first[1], mi),
                 )
             )  # fmt: skip
     return lines
 
 
-def _wide(table: CountTable, n_shards: int, n_classes: int) -> Ints:
-    """int64 (values, shards, classes)."""
-    wide = np.zeros((len(table.sizes), n_shards * n_classes), np.int64)
-    rows = np.repeat(np.arange(len(table.sizes)), np.diff(table.start))
-    wide[rows, table.classes] = table.counts
-    return wide.reshape(-1, n_shards, n_classes)
+def _shard(table: CountTable, shard: int, n_classes: int) -> Ints:
+    """The counts of one shard, int64 (values, classes)."""
+    here = np.flatnonzero(table.classes // n_classes == shard)
+    rows = np.searchsorted(table.start, here, side="right") - 1
+    out = np.zeros((len(table.sizes), n_classes), np.int64)
+    out[rows, table.classes[here] % n_classes] = table.counts[here]
+    return out
 
 
 def _between(p: Ints, q: Ints, same: bool) -> tuple[float, ...]:
@@ -142,7 +144,7 @@ def quality_table(columns: Sequence[Counted], missing: str) -> list[tuple[Any, .
 
 def _note(column: Counted, missing: str) -> str:
     notes = []
-    if column.vocabulary.family is None:
+    if column.coverage == 0:
         return "all values are missing"
     if column.cardinality <= 1 and (column.coverage == 1 or missing == "drop"):
         notes.append("constant")

@@ -18,9 +18,13 @@ Ints = NDArray[np.int64]
 
 
 def may_cross(column: Counted) -> bool:
-    """Whether a cross of the column can be given: not of times, nor of buckets."""
+    """Whether a cross of the column can be given.
+
+    Not of times, of buckets, nor of numbers beyond 63 bits, which are texts here.
+    """
     vocabulary = column.vocabulary
-    return vocabulary.family not in (None, "time") and not vocabulary.folded
+    large = vocabulary.family == "text" and vocabulary.dtype == "integer"
+    return not (vocabulary.family in (None, "time") or vocabulary.folded or large)
 
 
 def expression(columns: Sequence[Counted], missing: str) -> Call:

@@ -21,8 +21,9 @@ Columns = tuple[int, ...]
 
 NAMES = ("random_forest", "lightgbm", "permutation", "surrogate")
 N_TREES = 100
+MOST_REPEATED = 1 << 18
 HASHED = 1 << 18
-SURROGATE_FOLDS = 4
+N_FOLDS = 4
 
 
 def importances(
@@ -50,6 +51,7 @@ def importances(
     -------
     float64 array (F,)
     """
+    rows = rows.repeated(MOST_REPEATED)
     if name == "surrogate":
         return _surrogate(rows, list(reference))
     X = np.column_stack([c.astype(np.float64) for c in rows.codes])
@@ -63,28 +65,29 @@ def importances(
         return forest.feature_importances_
     # importance of trees that split on values in order; native categories of many
     # values would be split by the target's own noise
-    held_out = np.arange(len(rows)) % 4 == 3 if name == "permutation" else None
-    model = _boosted(X, rows, held_out, seed, n_threads)
-    if held_out is None:
+    out = rows.times_of_fold(0, N_FOLDS) if name == "permutation" else 0 * rows.times
+    model = _boosted(X, rows.y, rows.times - out, seed, n_threads)
+    if name == "lightgbm":
         return model.booster_.feature_importance("gain")
     from sklearn.inspection import permutation_importance
 
+    test = out > 0
     found = permutation_importance(
-        model, X[held_out], rows.y[held_out], scoring="neg_log_loss", n_repeats=3,
-        random_state=seed, n_jobs=1, sample_weight=rows.times[held_out],
+        model, X[test], rows.y[test], scoring="neg_log_loss", n_repeats=3,
+        random_state=seed, n_jobs=1, sample_weight=out[test],
     )  # fmt: skip
     return found.importances_mean
 
 
-def _boosted(X: Floats, rows: Rows, held_out: Any, seed: int, n_threads: int) -> Any:
+def _boosted(X: Floats, y: Any, times: Any, seed: int, n_threads: int) -> Any:
     from lightgbm import LGBMClassifier
 
     model = LGBMClassifier(
         n_estimators=N_TREES, n_jobs=n_threads, random_state=seed, verbose=-1,
         deterministic=True, force_row_wise=True,
     )  # fmt: skip
-    train = slice(None) if held_out is None else ~held_out
-    return model.fit(X[train], rows.y[train], sample_weight=rows.times[train])
+    train = times > 0
+    return model.fit(X[train], y[train], sample_weight=times[train])
 
 
 def reference_sets(given: Any, names: Sequence[str]) -> list[Columns]:
@@ -120,15 +123,14 @@ def reference_sets(given: Any, names: Sequence[str]) -> list[Columns]:
 
 def _surrogate(rows: Rows, reference: list[Columns]) -> Floats:
     """Log-loss without the column less log-loss with it, out of fold, nats a row."""
-    fold = np.arange(len(rows)) % SURROGATE_FOLDS
-    base = _loss_of(rows, reference, fold)
+    base = _loss_of(rows, reference)
     out = np.zeros(len(rows.codes))
     for j in range(len(rows.codes)):
         if (j,) in reference:
             rest = [r for r in reference if r != (j,)]
-            out[j] = _loss_of(rows, rest, fold) - base
+            out[j] = _loss_of(rows, rest) - base
         else:
-            out[j] = base - _loss_of(rows, [*reference, (j,)], fold)
+            out[j] = base - _loss_of(rows, [*reference, (j,)])
     return out
 
 
@@ -141,7 +143,7 @@ def _hashed(rows: Rows, columns: Columns) -> NDArray[np.int64]:
     return (out % np.uint64(HASHED)).astype(np.int64)
 
 
-def _loss_of(rows: Rows, columns: list[Columns], fold: Any) -> float:
+def _loss_of(rows: Rows, columns: list[Columns]) -> float:
     from scipy.sparse import csr_matrix
     from sklearn.linear_model import LogisticRegression
     from sklearn.metrics import log_loss
@@ -156,17 +158,23 @@ def _loss_of(rows: Rows, columns: list[Columns], fold: Any) -> float:
     X = csr_matrix((np.ones(at.size), at.ravel(), ends), shape=(n, len(used)))
     total = 0.0
     labels = np.arange(rows.n_classes)
-    for f in range(SURROGATE_FOLDS):
-        train, test = fold != f, fold == f
+    for f in range(N_FOLDS):
+        out = rows.times_of_fold(f, N_FOLDS)
+        train, test = rows.times > out, out > 0
+        if not test.any() or not train.any():
+            continue
         # L2 of one row's worth: values seen once or twice stay near the mean
         model = LogisticRegression(C=1.0, max_iter=300)
-        model.fit(X[train], rows.y[train], sample_weight=rows.times[train])
+        weight = (rows.times - out)[train]
         p = np.full((int(test.sum()), rows.n_classes), 1e-9)
-        p[:, model.classes_] = model.predict_proba(X[test])
-        weight = rows.times[test]
+        if len(np.unique(rows.y[train])) > 1:
+            model.fit(X[train], rows.y[train], sample_weight=weight)
+            p[:, model.classes_] = model.predict_proba(X[test])
+        else:
+            p[:, rows.y[train][0]] = 1.0
         loss = log_loss(
             rows.y[test], p / p.sum(axis=1, keepdims=True), labels=labels,
-            sample_weight=weight,
+            sample_weight=out[test],
         )  # fmt: skip
-        total += loss * weight.sum()
+        total += loss * out[test].sum()
     return float(total / rows.n_total)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
 from numbers import Integral, Real
@@ -30,13 +31,24 @@ from featurekit.data import append_columns, frame_type, select_columns
 from featurekit.data.frames import open_frame
 from featurekit.data.ingest import Schema, positions_of
 from featurekit.data.scan import UnsettledTypesError, is_source, scan
-from featurekit.exceptions import BackendUnavailableError
+from featurekit.exceptions import (
+    BackendUnavailableError,
+    FeatureFileError,
+    SchemaError,
+)
 from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress, logger
 from featurekit.expressions import export
 from featurekit.expressions.tree import Expression
 from featurekit.ranking import drift, emit, heuristics, scoring
-from featurekit.ranking.counting import Counted, Counts, TargetCodes, warn_of_buckets
+from featurekit.ranking.counting import (
+    MAX_CLASSES,
+    Counted,
+    Counts,
+    TargetCodes,
+    most_columns,
+    warn_of_buckets,
+)
 from featurekit.ranking.crosses import find_crosses
 from featurekit.ranking.redundancy import PAIR_COLUMNS, choose
 from featurekit.ranking.rows import Block, sample_rows
@@ -54,7 +66,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 N_CROSSES = 100
-CROSS_Q = 0.05
+MAX_SHARDS = 1000
 
 
 @dataclass
@@ -87,9 +99,9 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         "random_forest", "lightgbm", "permutation" and "surrogate"; these are fitted on
         the rows that ``redundancy`` uses.
     order : {1, 2, 3}, default=1
-        With 2 and 3 crosses of two and three columns are scored too. They are ranked by
-        what they add to their parts where ``score`` is an information or z, and by the
-        statistic itself where it is another.
+        With 2 and 3 crosses of two and three columns are scored too. One that adds to
+        its parts is ranked by all it tells, another by what it adds, which is next to
+        nothing.
     redundancy : {"mrmr", "3mr"} or None, default=None
         Choose columns greedily, each by its score less what those before it tell of it
         (and, with "3mr", more what it tells of the target together with them).
@@ -159,6 +171,8 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     target_entropy_ : float
         Nats; no mutual information is above it.
     n_rows_ : int
+    class_counts_ : int64 array
+        Rows of each class, or of each bin of a numeric target.
     classes_ : ndarray
         Class labels, for classification.
     stopped_ : str
@@ -342,10 +356,12 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 self._target = TargetCodes("classification", labels)
             self._counts = self._new_counts(source, len(self._target.labels))
         block = next(source.blocks())
-        old = list(self._target.labels)
-        codes = self._target.encode(block.y, "y", grow=classes is None)
-        self._follow(old)
-        self._counts.encode(block.columns, codes, block.times, self._n_threads())
+        # what may be refused comes before anything is changed
+        target = copy.deepcopy(self._target)
+        codes = target.encode(block.y, "y", grow=classes is None)
+        raws = self._counts.raws(block.columns, self._n_threads())
+        self._follow(target)
+        self._counts.add(raws, codes, block.times, self._n_threads())
         warn_of_buckets(self._counts)
         if len(self._target.labels) > 1:
             self._rank(_Run(None, self._target, self._counts, None, [], Budget()))
@@ -366,11 +382,12 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         check_is_fitted(other, "_counts")
         self._refuse_passes("merge")
         other._refuse_passes("merge")
-        old = list(self._target.labels)
-        to = self._target.absorb(other._target)
-        self._follow(old)
+        target = copy.deepcopy(self._target)
+        to = target.absorb(other._target)
+        target.check()
+        self._counts.check_merge(other._counts)
+        self._follow(target)
         self._counts.merge(other._counts, to)
-        self._target.check()
         self._rank(_Run(None, self._target, self._counts, None, [], Budget()))
         return self
 
@@ -382,9 +399,10 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 "often as needed."
             )
 
-    def _follow(self, old: list[Any]) -> None:
+    def _follow(self, target: TargetCodes) -> None:
         """Let the tables follow labels that were added."""
-        labels = self._target.labels
+        old, labels = self._target.labels, target.labels
+        self._target = target
         if old != labels:
             place = {label: i for i, label in enumerate(labels)}
             to = np.array([place[label] for label in old], np.int64)
@@ -444,6 +462,8 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         return of_rows or self.order > 1 or self.redundancy is not None
 
     def _fit(self, source: Source) -> OutRank:
+        if self.reference_features is not None and self.score != "surrogate":
+            raise ValueError("reference_features goes with score='surrogate'")
         if self.score == "outrank" and (source.weighted or not source.in_memory):
             raise ValueError(
                 "score='outrank' depends on the order of rows: it takes rows in "
@@ -456,7 +476,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 target.check()
                 shards = self._shards(source)
                 step()
-            n_shards = 1 if shards is None else len(shards.labels)
+            n_shards = self._n_shards(shards, target)
             counts = self._new_counts(source, n_shards * len(target.labels))
             run = _Run(source, target, counts, shards, [], budget)
             with progress.phase("count", source.n_blocks) as step:
@@ -477,9 +497,29 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         if self.drift_by is None:
             return None
         if self.drift_by == "file" and source.files:
-            names = [Path(file).name for file in source.files]
+            paths = [Path(file) for file in source.files]
+            names = [path.name for path in paths]
+            if len(set(names)) < len(names):
+                names = [str(path) for path in paths]
             return TargetCodes("classification", range(len(names)), lows=names)
+        if self.drift_by == source.y_name and self.drift_by not in source.names:
+            raise SchemaError(
+                f"drift_by={self.drift_by!r} is the target; name a column"
+            )
         return TargetCodes.learn(source.columns(self.drift_by), "auto", self.drift_by)
+
+    def _n_shards(self, shards: TargetCodes | None, target: TargetCodes) -> int:
+        if shards is None:
+            return 1
+        n = len(shards.labels)
+        if n > MAX_SHARDS or n * len(target.labels) > MAX_CLASSES:
+            raise ValueError(
+                f"drift_by={self.drift_by!r} makes {n:,} shards of "
+                f"{len(target.labels):,} classes; at most {MAX_SHARDS:,} shards, and "
+                f"{MAX_CLASSES:,} of both, are compared. Give it fewer values, such as "
+                "months, or a number or a time, which are cut into bins."
+            )
+        return n
 
     def _count(self, run: _Run) -> Iterator[None]:
         """Count all blocks; keep codes where these are needed and in memory anyway."""
@@ -520,6 +560,9 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         columns = run.counts.finish(self.missing, self.n_bins, n_threads)
         n_classes = len(run.target.labels)
         b = columns[0].class_rows.reshape(-1, n_classes).sum(axis=0)
+        for name in ("pair_scores_", "drift_", "classes_"):
+            self.__dict__.pop(name, None)  # of an earlier fit that was asked for more
+        self.class_counts_ = b
         self.n_rows_ = int(b.sum())
         self.target_entropy_ = entropy(b)
         self.task_ = run.target.task
@@ -551,8 +594,6 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     def _score_by_model(self, lines: list[Line], rows: Rows, seed: int) -> None:
         reference: list[tuple[int, ...]] = []
         if self.reference_features is not None:
-            if self.score != "surrogate":
-                raise ValueError("reference_features goes with score='surrogate'")
             names = [line.feature for line in lines if line.position is not None]
             reference = heuristics.reference_sets(self.reference_features, names)
         found = heuristics.importances(
@@ -587,8 +628,11 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     def _crosses(self, run: _Run, columns: list[Counted], rows: Rows) -> list[Line]:
         """The best crosses, counted on all rows."""
         allowed = [j for j, column in enumerate(columns) if emit.may_cross(column)]
+        n_classes = len(run.target.labels)
         found, n_tried = find_crosses(
-            rows, allowed, self.order, max(N_CROSSES, len(columns)),
+            rows, allowed, self.order, most_columns(
+                max(N_CROSSES, len(columns)), n_classes, self.memory_limit
+            ),
             self.max_candidates, run.budget, self._n_threads(),
         )  # fmt: skip
         if not found:
@@ -607,8 +651,8 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         warn_of_buckets(counts)
         counted = counts.finish(self.missing, self.n_bins, self._n_threads())
         return scoring.cross_lines(
-            members, counted, n_tried, self.score, self.target_entropy_,
-            self._n_threads(),
+            members, counted, n_tried, self.score, self.redundancy is not None,
+            self.target_entropy_, self._n_threads(),
         )  # fmt: skip
 
     def _write(
@@ -620,7 +664,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         at = [line.position for line in lines if line.position is not None]
         self.ranking_ = np.empty(len(columns), np.int64)
         self.ranking_[at] = np.arange(1, len(columns) + 1)
-        chosen = scoring.selected(lines, self.alpha, CROSS_Q)
+        chosen = scoring.selected(lines, self.alpha)
         chosen = chosen[: self.n_features_to_select]
         self._support = np.zeros(len(columns), bool)
         self._support[[x.position for x in chosen if x.position is not None]] = True
@@ -715,16 +759,22 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         export.check_estimator(data, "OutRank", path)
         schema, fitted = export.content_to_features(data)
         self = cls()
-        self.n_features_in_ = int(data["n_features_in"])
-        if data["named_columns"]:
-            self.feature_names_in_ = np.array(data["names_in"], dtype=object)
-        self._support = np.array(data["support"], bool)
-        self.ranking_ = np.array(data["ranking"], np.int64)
+        try:
+            self.n_features_in_ = int(data["n_features_in"])
+            if data["named_columns"]:
+                self.feature_names_in_ = np.array(data["names_in"], dtype=object)
+            self._support = np.array(data["support"], bool)
+            self.ranking_ = np.array(data["ranking"], np.int64)
+            rows = list(zip(*data["scores"].values(), strict=True))
+            self.scores_ = _frame(tuple(data["scores"]), rows)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise FeatureFileError(
+                f"{path} is incomplete ({type(error).__name__}: {error}). Write it "
+                "again with to_json."
+            ) from None
         self._schema = schema
         self._fitted = fitted
         self.crosses_ = [f.expression for f in fitted]
-        columns = data["scores"]
-        self.scores_ = _frame(tuple(columns), list(zip(*columns.values(), strict=True)))
         return self
 
     def __sklearn_tags__(self) -> Any:

@@ -27,6 +27,9 @@ SCORES = (
     "ami", "mi", "excess", "z", "chi2", "cramers_v", "theils_u", "iv", "gini",
     "te_gain",
 )  # fmt: skip
+CROSS_Q = 0.05
+"""False-discovery rate at which a cross counts as adding to its parts."""
+
 SCORE_COLUMNS = (
     "feature", "order", "mi", "emi", "excess", "sd", "z", "p", "q", "ami", "chi2",
     "cramers_v", "theils_u", "iv", "gini", "te_gain", "cardinality", "coverage",
@@ -154,6 +157,7 @@ def cross_lines(
     counted: Sequence[Counted],
     n_tried: int,
     score: str,
+    by_gain: bool,
     h: float,
     n_threads: int,
 ) -> list[Line]:
@@ -168,6 +172,8 @@ def cross_lines(
     n_tried : int
         Crosses that these are the best of.
     score : str
+    by_gain : bool
+        Score crosses by what they gain.
     h : float
         Entropy of the target.
     n_threads : int
@@ -187,17 +193,7 @@ def cross_lines(
         gain, z = gains[i]
         parts = members[i]
         lines.append(
-            Line(
-                cross.name,
-                len(parts),
-                of,
-                gain,
-                z,
-                _score_of_gain(score, of, gain, z, h),
-                None,
-                parts,
-                cross,
-            )  # fmt: skip
+            Line(cross.name, len(parts), of, gain, z, np.nan, None, parts, cross)
         )
     # the best of so many: a p has to stand against all that were tried
     p = np.array([max(x.statistics["p"], float(ndtr(-x.gain_z))) for x in lines])
@@ -206,25 +202,26 @@ def cross_lines(
     q = false_discovery_rate(many)
     for i, line in enumerate(lines):
         line.statistics["q"] = float(q[i])
+        line.score = _score_of_cross(line, score, by_gain, h)
     return lines
 
 
-def _score_of_gain(
-    score: str, of: dict[str, float], gain: float, z: float, h: float
-) -> float:
-    """What a cross is ranked by: what it adds, as far as the score can say that.
+def _score_of_cross(line: Line, score: str, by_gain: bool, h: float) -> float:
+    """What a cross is ranked by: all it tells if it adds to its parts, else that.
 
-    A column's statistic is of all it tells; a cross tells all that its parts tell, and
-    would stand above them without adding anything.
+    A cross tells all that its parts tell, and so would stand above them without adding
+    anything.
     """
+    of = line.statistics
+    adds = line.gain > 0 and of["q"] <= CROSS_Q
+    if adds and not by_gain and score in of:
+        return of[score]
     if score in ("mi", "excess"):
-        return gain
+        return line.gain
     if score == "z":
-        return z
-    if score in ("ami", "theils_u") or score not in of:
-        most = h - of["emi"]
-        return gain / most if most > 1e-12 * max(h, 1e-300) else 0.0
-    return of[score]
+        return line.gain_z
+    most = h - of["emi"]
+    return line.gain / most if most > 1e-12 * max(h, 1e-300) else 0.0
 
 
 def in_order(lines: list[Line], order: list[int] | None) -> list[Line]:
@@ -239,7 +236,7 @@ def in_order(lines: list[Line], order: list[int] | None) -> list[Line]:
     return [x if x.position is None else columns[next(chosen)] for x in ranked]
 
 
-def selected(lines: list[Line], alpha: float | None, cross_q: float) -> list[Line]:
+def selected(lines: list[Line], alpha: float | None) -> list[Line]:
     """Columns, and crosses that gain, which the false-discovery rate allows."""
     most = 1.0 if alpha is None else alpha
     kept = []
@@ -248,7 +245,7 @@ def selected(lines: list[Line], alpha: float | None, cross_q: float) -> list[Lin
         if line.position is not None:
             if q <= most:
                 kept.append(line)
-        elif line.counted is not None and line.gain > 0 and q <= min(most, cross_q):
+        elif line.counted is not None and line.gain > 0 and q <= min(most, CROSS_Q):
             kept.append(line)
     # a combination in buckets cannot be told from others, and so not be given
     return [x for x in kept if x.counted is None or not x.counted.vocabulary.folded]

@@ -59,23 +59,19 @@ class MemorySource:
         self.names = frame.names
         self.weighted = times is not None
 
-    def targets(self) -> Iterator[Series]:
-        """The target, block by block."""
-        if self._times is None:
-            yield self._y
-            return
-        # bins of a numeric target hold as many rows as are counted
-        yield np.repeat(self._y, self._times)
+    def targets(self) -> Iterator[tuple[Series, Ints | None]]:
+        """The target, block by block, and how often rows count."""
+        yield self._y, self._times
 
-    def columns(self, name: str) -> Iterator[Series]:
-        """One column, block by block."""
+    def columns(self, name: str) -> Iterator[tuple[Series, Ints | None]]:
+        """One column, block by block, and how often rows count."""
         if name not in self.names:
             raise SchemaError(f"there is no column {name!r} in X")
-        yield self._frame.columns[self.names.index(name)]
+        yield self._frame.columns[self.names.index(name)], self._times
 
     def blocks(self, shard: str | None = None) -> Iterator[Block]:
         """All rows; with the column ``shard`` apart too."""
-        apart = None if shard is None else next(self.columns(shard))
+        apart = None if shard is None else next(self.columns(shard))[0]
         yield Block(self._frame.columns, self._y, self._times, apart)
 
 
@@ -105,14 +101,14 @@ class FileSource:
             raise ValueError("there is no column beside the target")
         self.files = tuple(str(file) for file in found.files)
 
-    def targets(self) -> Iterator[Series]:
+    def targets(self) -> Iterator[tuple[Series, Ints | None]]:
         """The target, block by block."""
         return self.columns(self.y_name)
 
-    def columns(self, name: str) -> Iterator[Series]:
+    def columns(self, name: str) -> Iterator[tuple[Series, Ints | None]]:
         """One column, block by block."""
         for block in self._scan.blocks([name], BLOCK_ROWS):
-            yield open_frame(block.frame).columns[0]
+            yield open_frame(block.frame).columns[0], None
 
     def blocks(self, shard: str | None = None) -> Iterator[Block]:
         """All rows; with the column ``shard``, or the number of the file, apart too."""

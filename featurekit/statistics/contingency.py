@@ -120,6 +120,7 @@ class Contingency:
         order = np.argsort(both, kind="stable")  # merges two sorted runs
         both, times = both[order], np.concatenate([self._counts, counts])[order]
         first = np.flatnonzero(np.concatenate([[True], both[1:] != both[:-1]]))
+        first = first[: len(both)]
         self._cells = both[first]
         self._counts = np.add.reduceat(times, first) if len(first) else times
 
@@ -138,9 +139,10 @@ class Contingency:
         if self._dense is not None:
             np.add.at(self._dense, cells, counts)
             return
-        order = np.argsort(cells, kind="stable")
-        found, first = np.unique(cells[order], return_index=True)
-        self._join(found, np.add.reduceat(counts[order], first))
+        if len(cells):
+            order = np.argsort(cells, kind="stable")
+            found, first = np.unique(cells[order], return_index=True)
+            self._join(found, np.add.reduceat(counts[order], first))
 
     def merge(
         self, other: Contingency, codes: NDArray[np.uint32], to: Ints, n_values: int
@@ -290,8 +292,10 @@ def quantile_groups(sizes: Ints, n_bins: int) -> Ints:
     """
     if len(sizes) <= n_bins:
         return np.arange(len(sizes))
-    before = np.cumsum(sizes) - sizes
-    bins = before * n_bins // int(sizes.sum())
+    # a value goes by its middle row, so that a frequent one leaves the rare ones before
+    # and behind it to bins of their own
+    middle = 2 * np.cumsum(sizes) - sizes
+    bins = middle * n_bins // (2 * int(sizes.sum()))
     changed = np.concatenate([[0], (bins[1:] != bins[:-1]).astype(np.int64)])
     return np.cumsum(changed)
 
@@ -326,8 +330,8 @@ def null_moments(
     -----
     The mean is exact. The variance takes the parts of each cell's contribution that
     are linear and quadratic in its count with their exact correlations over all cells,
-    and the rest as if cells were independent; of tables of more than a handful of cells
-    that rest is nothing.
+    and the rest as if cells were independent. The deviation is within 3 % for tables of
+    a handful of rows, and mostly within 0.5 % (tests/statistics/test_contingency.py).
     """
     from featurekit.execution.local import run_threads
 
@@ -434,7 +438,7 @@ def _statistics(table: CountTable, b: Ints, emi: float, sd: float) -> dict[str, 
     iv = np.zeros(len(b))
     if k > 1 and n_classes > 1:
         kernel("information_value")(*args, WOE_PRIOR, iv)
-    base = float((b[b > 0] * np.log(b[b > 0] / (n - 1.0 + len(b)))).sum())
+    base = float((b[b > 0] * np.log(b[b > 0] / (n - 1.0 + n_classes))).sum())
     numbers = judged(mi, emi, sd, h)
     return numbers | {
         "chi2": chi2,

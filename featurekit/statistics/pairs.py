@@ -61,6 +61,20 @@ class Rows:
         codes = [c[:n] for c in self.codes]
         return Rows(codes, self.sizes, self.y[:n], self.n_classes, self.times[:n])
 
+    def repeated(self, most: int) -> Rows:
+        """Each row as often as it counts, if that makes no more than ``most``."""
+        if self.n_total > most:
+            return self
+        at = np.repeat(np.arange(len(self)), self.times)
+        codes = [c[at] for c in self.codes]
+        times = np.ones(len(at), np.int64)
+        return Rows(codes, self.sizes, self.y[at], self.n_classes, times)
+
+    def times_of_fold(self, fold: int, n_folds: int) -> Ints:
+        """How often each row counts in one fold: alike rows are dealt out in turn."""
+        first = (np.arange(len(self)) + fold) % n_folds
+        return (self.times + first) // n_folds
+
     def classes(self) -> Ints:
         """Rows of each class, int64 (C,)."""
         return self.value_sizes(self.y, self.n_classes)
@@ -199,10 +213,13 @@ class CrossNull:
         self._n = int(b.sum())
         self._nodes = Nodes(self._n)
         _, first, at = np.unique(self._b, return_index=True, return_inverse=True)
-        self._parts = np.empty((len(self._nodes.values), 2 + 2 * len(self._b)))
-        kernel("null_of_counts")(
-            self._nodes.values, self._b, first[at], self._n, LOGS, self._parts
-        )
+        self._same = first[at]
+        self._parts = self._parts_of(self._nodes.values)
+
+    def _parts_of(self, counts: Ints) -> Floats:
+        parts = np.empty((len(counts), 2 + 2 * len(self._b)))
+        kernel("null_of_counts")(counts, self._b, self._same, self._n, LOGS, parts)
+        return parts
 
     def moments(self, sizes: Ints) -> tuple[float, float]:
         """Mean and standard deviation of the mutual information, nats.
@@ -212,9 +229,16 @@ class CrossNull:
         sizes : int64 array (K,)
             Rows of each value; 0 is left out.
         """
-        at, weights = self._nodes.spread(*count_of_counts(sizes[sizes > 0]))
+        # what a value of most rows has in common with the others grows without bound
+        # as they become few, and no cubic follows that
+        most = sizes[2 * sizes > self._n]
+        others = sizes[(sizes > 0) & (2 * sizes <= self._n)]
+        at, weights = self._nodes.spread(*count_of_counts(others))
+        parts = np.concatenate([self._parts[at], self._parts_of(most)])
+        weights = np.concatenate([weights, np.ones(len(most))])
         out = np.empty(2)
-        kernel("null_of_table")(at, weights, self._parts, self._b, self._n, out)
+        rows = np.arange(len(parts))
+        kernel("null_of_table")(rows, weights, parts, self._b, self._n, out)
         return out[0] / self._n, math.sqrt(out[1]) / self._n
 
 
@@ -237,7 +261,7 @@ def null_within(bounds: Ints, sizes: Ints, table: Ints) -> tuple[float, float]:
     """
     out = np.empty(2)
     kernel("null_within")(bounds, sizes, table, LOGS, out)
-    n = int(table.sum())
+    n = max(int(table.sum()), 1)
     return out[0] / n, math.sqrt(out[1]) / n
 
 

@@ -16,6 +16,11 @@ BOTH = [
     *("sum_by_key", "sum_over_sets", "group_means", "group_moments"),
     *("combine_moments", "group_distinct", "group_medians", "group_ranks"),
     *("ranks_in_groups", "distinct", "renumber", "unit_ranks"),
+    *("mix_keys", "number_keys", "place_keys", "look_up"),
+    *("count_codes", "count_repeated", "compress", "table_statistics"),
+    *("information_value", "shift_counts"),
+    *("null_of_counts", "null_of_table", "null_of_pairs", "null_within"),
+    *("group_rows", "gather", "hash_rows", "pair_counts", "cross_counts"),
 ]
 COMPILED_ONLY = ["boost_exact_folds", "boost_exact_multiclass_folds"]
 

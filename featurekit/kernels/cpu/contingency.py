@@ -112,10 +112,11 @@ def table_statistics(start, classes, counts, b, logs, smoothing, out):
         sum of squared counts of values seen once (their number); log-likelihood of the
         labels under the encoding that leaves the row out.
     """
-    n_classes = b.size
+    n_classes = 0
     n = 0
-    for c in range(n_classes):
+    for c in range(b.size):
         n += b[c]
+        n_classes += b[c] > 0
     out[:] = 0.0
     for v in range(start.size - 1):
         a = 0

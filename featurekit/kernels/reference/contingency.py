@@ -116,7 +116,7 @@ def table_statistics(start, classes, counts, b, logs, smoothing, out):
         others[c] -= 1  # the row that is judged
         rest = b.copy()
         rest[c] -= 1
-        prior = (rest + 1) / (rest + 1).sum()
+        prior = (rest + 1) / (rest + 1)[seen].sum()
         share = (others + smoothing * prior) / (others.sum() + smoothing)
         out[5] += wide[v, c] * math.log(share[c])
 
