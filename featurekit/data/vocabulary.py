@@ -135,9 +135,11 @@ def _from_polars(series: pl.Series | None) -> Raw | None:
 def _whole(series: pl.Series, word: str) -> Raw:
     import polars as pl
 
-    gone = series.is_null().to_numpy() if series.null_count() else None
-    keys = series.to_physical().cast(pl.Int64).fill_null(0).to_numpy()
-    return Raw("whole", word, keys, gone)
+    series = series.to_physical()
+    if not series.null_count():
+        return Raw("whole", word, series.to_numpy().astype(np.int64, copy=False), None)
+    keys = series.cast(pl.Int64).fill_null(0).to_numpy()
+    return Raw("whole", word, keys, series.is_null().to_numpy())
 
 
 def _floats(values: NDArray[Any], word: str) -> Raw:

@@ -450,7 +450,7 @@ def _counted(
         m = vocabulary.max_values
         cardinality = -m * float(np.log1p(-min(len(order), m - 1) / m))
     values = vocabulary.distinct()
-    most = np.lexsort((np.arange(len(order)), -table.sizes))[:N_TOP]
+    most = _most(table.sizes)
     top = [
         (_plain(values[order[i] - 1], vocabulary.dtype), float(table.sizes[i] / n_rows))
         for i in most
@@ -472,6 +472,14 @@ def _counted(
         1.0 - n_missing / max(n_rows, 1), cardinality, rare, edges, top,
         counts.classes(), vocabulary,
     )  # fmt: skip
+
+
+def _most(sizes: Ints) -> Ints:
+    """The positions of the greatest sizes, the greatest first; of alike, the first."""
+    at = np.arange(len(sizes))
+    if len(sizes) > N_TOP:
+        at = np.flatnonzero(sizes >= np.partition(sizes, -N_TOP)[-N_TOP])
+    return at[np.argsort(-sizes[at], kind="stable")][:N_TOP]
 
 
 def most_columns(n: int, n_classes: int, memory_limit: int | None) -> int:

@@ -165,7 +165,7 @@ class Contingency:
         """Rows of each code, int64 (n_values,)."""
         if self._dense is not None:
             used = self._dense[: self.n_values * self.n_classes]
-            return used.reshape(self.n_values, self.n_classes).sum(axis=1)
+            return _row_sums(used.reshape(self.n_values, self.n_classes))
         out = np.zeros(self.n_values, np.int64)
         np.add.at(out, self._cells // self.n_classes, self._counts)
         return out
@@ -174,7 +174,7 @@ class Contingency:
         """Rows of each class, int64 (n_classes,)."""
         if self._dense is not None:
             used = self._dense[: self.n_values * self.n_classes]
-            return used.reshape(self.n_values, self.n_classes).sum(axis=0)
+            return used.reshape(self.n_values, self.n_classes).T.copy().sum(axis=1)
         out = np.zeros(self.n_classes, np.int64)
         np.add.at(out, self._cells % self.n_classes, self._counts)
         return out
@@ -205,6 +205,16 @@ class Contingency:
             start[: k + 1].copy(), classes[:n_cells].copy(), counts[:n_cells].copy(),
             sizes[:k].copy(), c,
         )  # fmt: skip
+
+
+def _row_sums(wide: Ints) -> Ints:
+    """``wide.sum(axis=1)``, which numpy takes long for where rows are short."""
+    if wide.shape[1] > 8:
+        return wide.sum(axis=1)
+    out = wide[:, 0].copy()
+    for c in range(1, wide.shape[1]):
+        out += wide[:, c]
+    return out
 
 
 @dataclass(frozen=True, eq=False)

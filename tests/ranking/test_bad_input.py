@@ -366,7 +366,7 @@ def test_one_class_at_first():
 
 def test_labels_of_another_type():
     ranker = OutRank().partial_fit(X3, Y2)
-    with pytest.raises(SchemaError, match="labels of different types: {'int': 1, 'str': '[ab]'}"):
+    with pytest.raises(SchemaError, match="different types: {'int': 1, 'str': '[ab]'}"):
         ranker.partial_fit(X3, ["a", "b"] * 15)
     both = np.vstack([X3, X3])
     assert_same(fitted(both, np.r_[Y2, Y2]), ranker.partial_fit(X3, Y2))
