@@ -84,10 +84,7 @@ def raw_values(series: Series, name: str) -> Raw | None:
             word = "boolean" if values.dtype.kind == "b" else "integer"
             return _present(Raw("whole", word, values.astype(np.int64), None))
         if not whole:
-            raw = _floats(values.astype(np.float64), "float")
-            if values is not series and raw.gone is not None:
-                raw = _without_gaps(raw)
-            return _present(raw)
+            return _present(_floats(values.astype(np.float64), "float"))
     return _present(_encoded(series, name))
 
 
@@ -156,17 +153,6 @@ def float_keys(values: NDArray[np.float64]) -> Keys:
 def floats_of(keys: Keys) -> NDArray[np.float64]:
     """The floats that `float_keys` numbered."""
     return (keys ^ ((keys >> 63) & _FLIP)).view(np.float64)
-
-
-def _without_gaps(raw: Raw) -> Raw:
-    """pandas' floats as the whole numbers that they were before there was a gap."""
-    values = floats_of(raw.values)
-    whole = (np.abs(values) < EXACT) & (values == np.floor(values))
-    assert raw.gone is not None
-    if not (whole | raw.gone).all() or raw.gone.all():
-        return raw
-    keys = np.where(raw.gone, 0, values).astype(np.int64)
-    return Raw("whole", "integer", keys, raw.gone)
 
 
 def _finite(raw: Raw) -> Raw:

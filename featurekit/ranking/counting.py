@@ -121,7 +121,8 @@ class TargetCodes:
         local = Vocabulary(name, True)
         codes, _ = local.encode(raw, len(y))
         found = [_plain(v, raw.dtype) for v in local.distinct()]
-        lacking = [v for v in found if v not in set(self.labels)]
+        known = set(self.labels)
+        lacking = [v for v in found if v not in known]
         if lacking and not grow:
             raise ValueError(f"y has labels that were not announced: {lacking[:5]}")
         if lacking:

@@ -114,7 +114,8 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         A missing value is a value of its own, or its rows do not count for the column.
     categorical_features : "auto", "all" or list of str or int, default="auto"
         Columns whose numbers are categories. "auto": whole numbers and booleans are,
-        numbers with fractions are not. Text always is. Other numbers are cut into
+        floats are not (pandas makes floats of whole numbers with gaps: name these, or
+        give them as ``Int64``). Text always is. Other numbers are cut into
         ``n_bins`` quantile bins.
     n_bins : int, default=64
     task : {"auto", "classification", "regression", "binary", "multiclass"}

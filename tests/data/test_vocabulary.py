@@ -658,9 +658,6 @@ def test_infinities_are_missing_on_a_scale_whatever_the_blocks():
     assert [v for v, _ in made.found()[0]] == [-np.inf, -7.0, 1.5, 2.5, np.inf]
 
 
-@pytest.mark.xfail(
-    strict=True, raises=SchemaError, reason="whole so far, with a gap, means categories"
-)
 def test_fractions_after_a_block_without_any():
     """pandas' floats: that a few rows have no fractions is chance."""
     blocks = [[1.0, None, 2.0], [2.5, 1.0]]

@@ -111,14 +111,18 @@ def test_targets_of_every_library(values):
     pd.testing.assert_frame_equal(fitted(X, pa.array(values)).scores_, made[0].scores_)
 
 
-def test_whole_numbers_with_gaps_are_categories_in_every_library():
+def test_whole_numbers_with_gaps_in_every_library():
     rng = np.random.default_rng(0)
     values = [int(v) if v else None for v in rng.integers(0, 200, 1000)]
     y = np.array([(v or 0) % 2 for v in values])
     nullable = fitted(pd.DataFrame({"a": pd.array(values, "Int64")}), y)
     assert_same(nullable, fitted(pl.DataFrame({"a": values}), y))
     assert_same(nullable, fitted(pa.table({"a": values}), y))
-    assert_same(nullable, fitted(pd.DataFrame({"a": values}), y))
+    # pandas' own floats are numbers, in whatever block the gaps may be
+    floats = fitted(pd.DataFrame({"a": values}), y)
+    assert floats.quality_["kind"].tolist() == ["scale"]
+    named = fitted(pd.DataFrame({"a": values}), y, categorical_features=["a"])
+    pd.testing.assert_frame_equal(nullable.scores_, named.scores_)
 
 
 @pytest.mark.parametrize("score", ["lightgbm", "permutation", "surrogate"])
@@ -236,6 +240,19 @@ def test_partial_fit(params):
         assert_same(straight, in_blocks(X, y, cuts, **params))
     order = np.argsort(y, kind="stable")  # labels come one after the other
     assert_same(straight, in_blocks(X.iloc[order], y[order], [100, 300], **params))
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.5])
+def test_partial_fit_of_floats_with_gaps_in_some_blocks(fraction):
+    """pandas' floats: whole numbers, or not, which a block alone does not show."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"a": rng.integers(0, 200, 600).astype(float)})
+    y = (X["a"] % 2).to_numpy()
+    X.loc[:90, "a"] = np.nan
+    X.loc[400:, "a"] += fraction
+    straight = fitted(X, y)
+    assert_same(straight, in_blocks(X, y, [100, 300]))
+    assert_same(straight, in_blocks(X[::-1], y[::-1], [200, 350]))
 
 
 def test_partial_fit_with_labels_announced():
