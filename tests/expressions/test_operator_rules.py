@@ -16,6 +16,7 @@ from featurekit.expressions.grammar import OPENFE
 from featurekit.expressions.operators import (
     OPERATORS,
     SMOOTHING,
+    Binning,
     Elementwise,
     Key,
     KeyTable,
@@ -518,6 +519,7 @@ def test_what_operators_say_of_themselves():
     for name, op in OPERATORS.items():
         assert op.name == name
         assert op.about
-        assert op.output == ("key" if isinstance(op, Pairing) else "numeric")
+        of_keys = isinstance(op, Pairing | Binning)
+        assert op.output == ("key" if of_keys else "numeric")
         assert op.needs_target == name.startswith("Target")
         assert op.learns == (name in TABLES or name == "CombineThenFreq")
