@@ -1,12 +1,11 @@
 """Derived features as data: trees, operators, evaluation, which to try, storage."""
 
 from featurekit.expressions.evaluate import Fitted, cross_fit, fit
+from featurekit.expressions.keyed import Key, Learning
 from featurekit.expressions.operators import (
     OPERATORS,
     Elementwise,
-    Key,
     KeyTable,
-    Learning,
     Operator,
     register_operator,
 )

@@ -16,14 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featurekit.data.columns import CategoricalColumn, DatetimeColumn, Table
+from featurekit.expressions.keyed import Key, Learning
 from featurekit.expressions.operators import (
     OPERATORS,
     Alias,
     Binning,
     Elementwise,
-    Key,
     KeyTable,
-    Learning,
     Operator,
     Pairing,
 )

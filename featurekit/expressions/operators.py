@@ -21,12 +21,31 @@ whose value each operator states.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from featurekit.expressions.keyed import (
+    Key,
+    Learning,
+    count,
+    maximum,
+    mean,
+    mean_only,
+    mean_std,
+    median,
+    minimum,
+    nunique,
+    order_of,
+    prior_of,
+    share,
+    std,
+    target_mean,
+    target_parts,
+    target_woe,
+)
 from featurekit.expressions.tree import INFIX, Call, Expression
 from featurekit.kernels.registry import kernel
 
@@ -34,78 +53,7 @@ Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 Bools = NDArray[np.bool_]
 
-SMOOTHING = 10.0
 N_BINS = 64
-
-
-@dataclass(frozen=True, eq=False)
-class Key:
-    """Keys as codes 0..size-3; size-2 is *missing*, size-1 *unseen*."""
-
-    codes: NDArray[Any]
-    size: int
-
-    @property
-    def missing(self) -> int:
-        """Code of missing values."""
-        return self.size - 2
-
-    @property
-    def unseen(self) -> int:
-        """Code of values not seen in fit."""
-        return self.size - 1
-
-
-def key_labels(n: int) -> tuple[str, ...]:
-    """Names of ``n`` keys that have none of their own, in order."""
-    width = len(str(n))
-    return tuple(f"{i:0{width}d}" for i in range(n))
-
-
-@dataclass(frozen=True, eq=False)
-class Learning:
-    """What a `KeyTable` may learn from.
-
-    Attributes
-    ----------
-    atom : int64 array (n,)
-        Atom of each row (`featurekit.statistics.folds.Folds`).
-    n_atoms : int
-    y : float64 array (n,) or None
-        Target: numbers, 0/1, or class codes.
-    classes : tuple or None
-        Labels of the class codes.
-    memo : dict
-        Results shared by operators on the same columns.
-    """
-
-    atom: Ints
-    n_atoms: int
-    y: Floats | None = None
-    classes: tuple[Any, ...] | None = None
-    memo: dict[Any, Any] = field(default_factory=dict)
-
-    @classmethod
-    def whole(
-        cls, n: int, y: Floats | None = None, classes: tuple[Any, ...] | None = None
-    ) -> Learning:
-        """All rows in one atom."""
-        return cls(np.zeros(n, np.int64), 1, y, classes)
-
-    def with_nothing(self, train: Bools) -> Bools:
-        """The sets of atoms and, last, the empty one, (F + 1, A)."""
-        nothing = np.zeros((1, train.shape[1]), bool)
-        return self.remember(("sets", train), lambda: np.vstack([train, nothing]))
-
-    def remember(self, what: tuple[Any, ...], make: Callable[[], Any]) -> Any:
-        """``make()``, once per ``what``; the arrays in it are told apart by identity.
-
-        What is kept holds on to those arrays, so an identity is never used again.
-        """
-        key = tuple(p if isinstance(p, str) else id(p) for p in what)
-        if key not in self.memo:
-            self.memo[key] = (make(), what)
-        return self.memo[key][0]
 
 
 @dataclass(frozen=True)
@@ -242,11 +190,11 @@ class TargetTable(KeyTable):
         self, args: tuple[Any, ...], learning: Learning, train: Bools
     ) -> Floats:
         assert self.formula is not None
-        counts, totals = _target_parts(args, learning)
+        counts, totals = target_parts(args, learning)
         weights = train.astype(np.float64)
         n = learning.remember(("rows", args[0].codes, train), lambda: weights @ counts)
         s = weights @ totals
-        return self.formula(n, s, _prior(counts, totals, weights)[:, None])
+        return self.formula(n, s, prior_of(counts, totals, weights)[:, None])
 
     def at(
         self,
@@ -268,7 +216,7 @@ class TargetTable(KeyTable):
         float64 array (F, m)
         """
         assert self.formula is not None
-        counts, totals = _target_parts(args, learning)
+        counts, totals = target_parts(args, learning)
 
         def pick(parts: Floats) -> Floats:
             out = np.empty(of.shape)
@@ -276,7 +224,7 @@ class TargetTable(KeyTable):
             return out
 
         n = learning.remember(("entries", counts, of), lambda: pick(counts))
-        prior = _prior(counts, totals, sets.astype(np.float64))
+        prior = prior_of(counts, totals, sets.astype(np.float64))
         return self.formula(n, pick(totals), prior[of])
 
 
@@ -310,7 +258,14 @@ class GroupRank(KeyTable):
         x, key = args
         out = np.empty(len(x))
         kernel("group_ranks")(
-            _order(x, learning), x, key.codes, learning.atom, train, fold, key.size, out
+            order_of(x, learning),
+            x,
+            key.codes,
+            learning.atom,
+            train,
+            fold,
+            key.size,
+            out,
         )
         out[key.codes >= key.missing] = np.nan
         return out
@@ -380,153 +335,6 @@ class Alias(Operator):
 
 def _frequency_of_pair(args: tuple[Expression, ...]) -> Call:
     return Call("freq", (Call("Combine", args),))
-
-
-def _order(x: Floats, learning: Learning) -> Ints:
-    def make() -> Ints:
-        order = np.argsort(x, kind="stable")
-        return order[: len(x) - int(np.isnan(x).sum())]
-
-    return learning.remember(("order", x), make)
-
-
-def _moments(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
-    """Mean, sample variance, minimum and maximum per set and key, (4, F, size)."""
-    x, key = args
-    return learning.remember(
-        ("moments", x, key.codes, train),
-        lambda: _fresh_moments(x, key, learning, train),
-    )
-
-
-def _fresh_moments(x: Floats, key: Key, learning: Learning, train: Bools) -> Floats:
-    # squares are summed about each key's own mean, or far keys cost the digits
-    shift = np.empty(key.size)
-    kernel("group_means")(x, key.codes, key.size, shift)
-    parts = kernel("group_moments")(
-        x, key.codes, learning.atom, learning.n_atoms, key.size, shift
-    )
-    out = np.empty((4, len(train), key.size))
-    kernel("combine_moments")(parts, shift, train, key.missing, out)
-    return out
-
-
-def _minimum(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
-    return _moments(args, learning, train)[2].copy()
-
-
-def _maximum(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
-    return _moments(args, learning, train)[3].copy()
-
-
-def _mean(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
-    return _moments(args, learning, train)[0].copy()
-
-
-def _std(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
-    return np.sqrt(_moments(args, learning, train)[1])
-
-
-def _mean_std(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
-    mean, variance, _, _ = _moments(args, learning, train)
-    return np.stack([mean, np.sqrt(variance)], axis=-1)
-
-
-def _mean_only(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
-    return _mean(args, learning, train)[..., None]
-
-
-def _median(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
-    x, key = args
-    order = _order(x, learning)
-    out = kernel("group_medians")(order, x, key.codes, learning.atom, train, key.size)
-    out[:, key.missing :] = np.nan
-    return out
-
-
-def _per_atom(key: Key, learning: Learning, values: Floats | None = None) -> Floats:
-    """Rows, or the sum of ``values``, per atom and key, (A, size)."""
-    flat = learning.remember(
-        ("atom and key", key.codes), lambda: learning.atom * key.size + key.codes
-    )
-    total = np.bincount(flat, values, learning.n_atoms * key.size)
-    return total.reshape(learning.n_atoms, key.size).astype(np.float64, copy=False)
-
-
-def _counts_per_atom(key: Key, learning: Learning) -> Floats:
-    return learning.remember(("counts", key.codes), lambda: _per_atom(key, learning))
-
-
-def _counts(key: Key, learning: Learning, train: Bools) -> Floats:
-    product: Floats = train.astype(np.float64) @ _counts_per_atom(key, learning)
-    return product
-
-
-def _count(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
-    n = _counts(args[0], learning, train)
-    n[:, args[0].missing] = np.nan
-    return n
-
-
-def _share(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
-    n = _counts(args[0], learning, train)
-    share = n / np.maximum(n.sum(axis=1, keepdims=True), 1.0)
-    share[:, args[0].missing] = np.nan
-    return share
-
-
-def _nunique(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
-    what, key = args
-    n_pairs = what.size * key.size
-    pair = what.codes.astype(np.int64) * key.size + key.codes
-    if n_pairs > 4 * len(pair):  # only those that occur
-        pairs, pair = np.unique(pair, return_inverse=True)
-    else:
-        pairs = np.arange(n_pairs)
-    counted = pairs // key.size < what.missing
-    out = np.empty((len(train), key.size))
-    kernel("group_distinct")(
-        pair, learning.atom, learning.n_atoms, pairs % key.size, counted, train,
-        key.size, out,
-    )  # fmt: skip
-    out[:, key.missing :] = np.nan
-    return out
-
-
-def _target_parts(args: tuple[Any, ...], learning: Learning) -> tuple[Floats, Floats]:
-    """Rows and sum of the target per atom and key, each (A, size)."""
-    key = args[0]
-    y = learning.y
-    assert y is not None
-    if len(args) > 1:  # one class of several
-        assert learning.classes is not None
-        code = learning.classes.index(args[1])
-        y = learning.remember(
-            ("class", learning.y, str(code)), lambda: (learning.y == code) * 1.0
-        )
-    totals = learning.remember(
-        ("target", y, key.codes), lambda: _per_atom(key, learning, y)
-    )
-    return _counts_per_atom(key, learning), totals
-
-
-def _prior(counts: Floats, totals: Floats, weights: Floats) -> Floats:
-    """Mean of the target over each set of atoms, NaN over none."""
-    with np.errstate(all="ignore"):
-        prior: Floats = (weights @ totals.sum(axis=1)) / (weights @ counts.sum(axis=1))
-    return prior
-
-
-def _target_mean(n: Floats, s: Floats, prior: Floats) -> Floats:
-    return (s + SMOOTHING * prior) / (n + SMOOTHING)
-
-
-def _target_woe(n: Floats, s: Floats, prior: Floats) -> Floats:
-    rate = _target_mean(n, s, prior)
-    with np.errstate(all="ignore"):
-        woe = np.log(rate / (1 - rate)) - np.log(prior / (1 - prior))
-    woe[~np.isfinite(woe)] = np.nan
-    return woe
 
 
 _DAY = 86_400_000_000
@@ -637,23 +445,19 @@ for _op in (
     Elementwise("sigmoid", _ONE, "1 / (1 + exp(-x))", code=11),
     Elementwise("round", _ONE, "greatest whole number not above x", code=12),
     Elementwise("residual", _ONE, "x less the greatest whole number below", code=13),
-    KeyTable(
-        "freq", ("key",), "share of rows with this value; unseen 0", tables=_share
-    ),
-    KeyTable("count", ("key",), "rows with this value; unseen 0", tables=_count),
-    KeyTable("GroupByThenMin", _BY_KEY, "least x of the key", tables=_minimum),
-    KeyTable("GroupByThenMax", _BY_KEY, "greatest x of the key", tables=_maximum),
-    KeyTable("GroupByThenMean", _BY_KEY, "mean x of the key", tables=_mean),
-    KeyTable("GroupByThenMedian", _BY_KEY, "median x of the key", tables=_median),
-    KeyTable(
-        "GroupByThenStd", _BY_KEY, "sample deviation of x in the key", tables=_std
-    ),
+    KeyTable("freq", ("key",), "share of rows with this value; unseen 0", tables=share),
+    KeyTable("count", ("key",), "rows with this value; unseen 0", tables=count),
+    KeyTable("GroupByThenMin", _BY_KEY, "least x of the key", tables=minimum),
+    KeyTable("GroupByThenMax", _BY_KEY, "greatest x of the key", tables=maximum),
+    KeyTable("GroupByThenMean", _BY_KEY, "mean x of the key", tables=mean),
+    KeyTable("GroupByThenMedian", _BY_KEY, "median x of the key", tables=median),
+    KeyTable("GroupByThenStd", _BY_KEY, "sample deviation of x in the key", tables=std),
     GroupRank("GroupByThenRank", _BY_KEY, "percentile rank of x in the key"),
     KeyTable(
         "GroupByThenNUnique",
         ("key", "key"),
         "distinct values of the first within the second",
-        tables=_nunique,
+        tables=nunique,
     ),
     Pairing("Combine", ("key", "key"), "the pair as one key"),
     Crossing(
@@ -670,34 +474,34 @@ for _op in (
         "GroupByThenDiff",
         _BY_KEY,
         "x less the key's mean",
-        tables=_mean_only,
+        tables=mean_only,
         function=_difference,
     ),
     KeyTable(
         "GroupByThenRatio",
         _BY_KEY,
         "x over the key's mean",
-        tables=_mean_only,
+        tables=mean_only,
         function=_ratio,
     ),
     KeyTable(
         "GroupByThenZScore",
         _BY_KEY,
         "x less the key's mean, in its deviations",
-        tables=_mean_std,
+        tables=mean_std,
         function=_z_score,
     ),
     TargetTable(
         "TargetMean",
         ("key", "literal?"),
         "smoothed mean of the target, or rate of a class; unseen: the overall mean",
-        formula=_target_mean,
+        formula=target_mean,
     ),
     TargetTable(
         "TargetWoE",
         ("key",),
         "smoothed weight of evidence of a 0/1 target; unseen: 0",
-        formula=_target_woe,
+        formula=target_woe,
     ),
     Elementwise("Year", _TIME, "calendar year", function=_calendar(_year)),
     Elementwise("Month", _TIME, "month, 1 to 12", function=_calendar(_month)),

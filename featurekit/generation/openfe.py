@@ -45,7 +45,7 @@ from featurekit.expressions.grammar import (
     pool_of,
     with_calendar,
 )
-from featurekit.expressions.operators import Key, key_labels
+from featurekit.expressions.keyed import Key, key_labels
 from featurekit.expressions.tree import Expression, parse
 from featurekit.generation import report
 from featurekit.generation.gate import SIZES, Verdict, judge

@@ -31,12 +31,11 @@ from featurekit.expressions.evaluate import (
     input_kind,
     operator,
 )
+from featurekit.expressions.keyed import Key, Learning
 from featurekit.expressions.operators import (
     Elementwise,
     GroupRank,
-    Key,
     KeyTable,
-    Learning,
     Operator,
     TargetTable,
 )

@@ -18,7 +18,7 @@ from featurekit.data.columns import Table
 from featurekit.execution.budget import Budget
 from featurekit.execution.local import run_threads
 from featurekit.expressions.evaluate import cross_fit
-from featurekit.expressions.operators import Key
+from featurekit.expressions.keyed import Key
 from featurekit.expressions.tree import Expression
 from featurekit.generation.model import (
     MAX_ROWS,

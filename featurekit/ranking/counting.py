@@ -7,7 +7,7 @@ wherever they come, adds up with the counts of other rows, and gives finished co
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,9 +16,11 @@ from numpy.typing import NDArray
 
 from featurekit.data.frames import Series
 from featurekit.data.ingest import ColumnSpec
-from featurekit.data.vocabulary import MAX_VALUES, Raw, Vocabulary, raw_values
+from featurekit.data.raw import Raw, raw_values
+from featurekit.data.vocabulary import MAX_VALUES, Vocabulary
 from featurekit.exceptions import FeatureKitWarning, SchemaError
 from featurekit.execution.local import run_threads
+from featurekit.ranking.target import Labels, plain_value
 from featurekit.statistics.contingency import (
     Contingency,
     CountTable,
@@ -26,192 +28,9 @@ from featurekit.statistics.contingency import (
 )
 
 Ints = NDArray[np.int64]
-Labels = NDArray[np.uint16]
 
-TARGET_BINS = 10
-MAX_CLASSES = 1 << 16
-MAX_GUESSED_CLASSES = 20
 MIN_VALUES = 1 << 10
 N_TOP = 5
-
-
-class TargetCodes:
-    """A target as class codes: labels, or quantile bins of numbers.
-
-    Attributes
-    ----------
-    task : {"classification", "regression"}
-    labels : list
-        Class labels, sorted; bins are numbers from 0.
-    edges : float64 array
-        Least value of each bin but the first, for regression.
-    lows : list
-        Least value of each bin as it was given; the labels of classes.
-    """
-
-    def __init__(
-        self, task: str, labels: Sequence[Any], edges: Any = None, lows: Any = None
-    ) -> None:
-        self.task = task
-        self.labels = list(labels)
-        self.edges = edges
-        self.lows = list(labels if lows is None else lows)
-
-    @classmethod
-    def learn(
-        cls, blocks: Iterable[tuple[Series, Ints | None]], task: str, name: str
-    ) -> TargetCodes:
-        """Decide from all blocks of the target what its classes or bins are.
-
-        Parameters
-        ----------
-        blocks : iterable of (series, times)
-            With how often each row counts, or None.
-        task : str
-        name : str
-        """
-        # numbers stay in order, for they may turn out to be no classes
-        vocabulary = Vocabulary(name, task not in ("auto", "regression"))
-        sizes = np.zeros(1, np.int64)
-        for block, times in blocks:
-            raw = _no_gaps(raw_values(block, name), len(block), name)
-            codes, moved = vocabulary.encode(raw, len(block))
-            if moved is not None:
-                old, sizes = sizes, np.zeros(vocabulary.n_values + 1, np.int64)
-                np.add.at(sizes, moved[: len(old)], old)
-            counts = np.bincount(codes, times, minlength=len(sizes)).astype(np.int64)
-            counts[: len(sizes)] += sizes
-            sizes = counts
-        if vocabulary.family is None:
-            raise ValueError(f"the target {name!r} has no rows")
-        order = vocabulary.order()
-        values = vocabulary.distinct()
-        found = [values[i - 1] for i in order]
-        if task == "auto":
-            task = _guess(vocabulary, found)
-        if task == "regression":
-            return cls._binned(vocabulary, order, sizes, name)
-        return cls("classification", [_plain(v, vocabulary.dtype) for v in found])
-
-    @classmethod
-    def _binned(
-        cls, vocabulary: Vocabulary, order: Ints, sizes: Ints, name: str
-    ) -> TargetCodes:
-        if vocabulary.family == "text":
-            raise ValueError(
-                "task='regression' needs a target of numbers; for labels use "
-                "task='classification'"
-            )
-        values = np.asarray(vocabulary.distinct())[order - 1]
-        groups = quantile_groups(sizes[order], TARGET_BINS)
-        lows = values[np.flatnonzero(np.diff(groups, prepend=-1))]
-        labels = list(range(len(lows)))
-        return cls("regression", labels, lows[1:].astype(np.float64), lows.tolist())
-
-    def encode(self, y: Series, name: str, grow: bool = False) -> Labels:
-        """Class codes of a block; with ``grow`` labels not seen before are added.
-
-        When labels are added the codes of the others may change: ``labels`` is sorted.
-        """
-        raw = _no_gaps(raw_values(y, name), len(y), name)
-        assert raw is not None
-        if self.task == "regression":
-            keys = np.asarray(_values(raw)).astype(np.float64)
-            return np.searchsorted(self.edges, keys, side="right").astype(np.uint16)
-        local = Vocabulary(name, True)
-        codes, _ = local.encode(raw, len(y))
-        found = [_plain(v, raw.dtype) for v in local.distinct()]
-        known = set(self.labels)
-        lacking = [v for v in found if v not in known]
-        if lacking and not grow:
-            raise ValueError(f"y has labels that were not announced: {lacking[:5]}")
-        if lacking:
-            self.labels = _in_order([*self.labels, *lacking])
-        place = {label: i for i, label in enumerate(self.labels)}
-        lookup = np.array([0, *(place[v] for v in found)], np.uint16)
-        return lookup[codes]
-
-    def absorb(self, other: TargetCodes) -> Ints:
-        """Take another's labels in; where its classes are here, int64 (classes,)."""
-        same = self.task == other.task
-        if self.task == "regression":
-            same = same and np.array_equal(self.edges, other.edges)
-        if not same:
-            raise ValueError(
-                "the two cut the target in different ways; counts add up only where "
-                "its classes or bins are the same"
-            )
-        self.labels = _in_order({*self.labels, *other.labels})
-        place = {label: i for i, label in enumerate(self.labels)}
-        return np.array([place[label] for label in other.labels], np.int64)
-
-    def check(self) -> None:
-        """Whether there is anything to tell apart."""
-        if len(self.labels) < 2 and self.task == "regression":
-            raise ValueError(
-                f"y is {self.lows[0]!r} on every row; there is nothing to learn. Check "
-                "how y was made."
-            )
-        if len(self.labels) < 2:
-            raise ValueError(
-                f"y has one class only ({self.labels[0]!r}); nothing to tell apart. "
-                "Check how y was selected, or pass rows of at least two classes."
-            )
-        if len(self.labels) > MAX_CLASSES:
-            raise ValueError(
-                f"y has {len(self.labels):,} classes, more than {MAX_CLASSES:,}: is it "
-                "an id? For numbers use task='regression'."
-            )
-
-
-def _in_order(labels: Iterable[Any]) -> list[Any]:
-    labels = list(labels)
-    try:
-        return sorted(labels)
-    except TypeError:
-        types = {type(label).__name__: label for label in labels}
-        raise SchemaError(f"labels of different types: {types}") from None
-
-
-def _values(raw: Raw) -> Any:
-    from featurekit.data.vocabulary import floats_of
-
-    return floats_of(raw.values) if raw.family == "number" else raw.values
-
-
-def _no_gaps(raw: Raw | None, n: int, name: str) -> Raw | None:
-    if n == 0:
-        return raw
-    gone = n
-    if raw is not None:
-        gone = 0 if raw.gone is None else int(raw.gone.sum())
-        gone += raw.values.null_count() if raw.family == "text" else 0
-        if raw.family == "number":
-            gone += int((~np.isfinite(_values(raw))).sum())
-    if gone:
-        raise ValueError(
-            f"Input {name} contains NaN: {gone} of {n} values are missing or infinite. "
-            "Drop those rows; they cannot be filled in."
-        )
-    return raw
-
-
-def _guess(vocabulary: Vocabulary, found: list[Any]) -> str:
-    if vocabulary.family == "text" or vocabulary.dtype == "boolean":
-        return "classification"
-    few = len(found) <= MAX_GUESSED_CLASSES and vocabulary.shift == 0
-    if vocabulary.family == "whole":
-        return "classification" if few else "regression"
-    if vocabulary.family == "number" and few and all(v == int(v) for v in found):
-        return "classification"
-    return "regression"
-
-
-def _plain(value: Any, dtype: str) -> Any:
-    value = value.item() if hasattr(value, "item") else value
-    if dtype == "boolean":
-        return bool(value)
-    return value
 
 
 @dataclass(frozen=True, eq=False)
@@ -272,7 +91,7 @@ class Counted:
             return ColumnSpec(self.name, kind, (), v.dtype)  # type: ignore[arg-type]
         values = v.distinct()
         known = sorted(
-            _plain(values[i], v.dtype) for i in np.flatnonzero(self.place[1:])
+            plain_value(values[i], v.dtype) for i in np.flatnonzero(self.place[1:])
         )
         return ColumnSpec(self.name, "categorical", tuple(known), v.dtype)
 
@@ -328,18 +147,15 @@ class Counts:
         n_threads : int
         keep : bool
         """
-        kept: list[Any] = [None] * len(self.names)
 
-        def count(j: int) -> None:
-            codes = self._add(
-                self.names[j], raw_values(columns[j], self.names[j]), y, times
-            )
-            if keep:
-                kept[j] = codes
+        def count(j: int) -> Any:
+            raw = raw_values(columns[j], self.names[j])
+            codes = self._add(self.names[j], raw, y, times)
+            return codes if keep else None
 
-        run_threads(count, range(len(self.names)), n_threads)
+        codes = self._each(count, n_threads)
         self._add_rows(y, times)
-        return kept if keep else []
+        return codes if keep else []
 
     def add(
         self,
@@ -350,23 +166,18 @@ class Counts:
     ) -> None:
         """As `encode`, of values in raw form."""
 
-        def count(j: int) -> None:
-            self._add(self.names[j], raws[j], y, times)
-
-        run_threads(count, range(len(self.names)), n_threads)
+        self._each(lambda j: self._add(self.names[j], raws[j], y, times), n_threads)
         self._add_rows(y, times)
 
     def raws(self, columns: Sequence[Series], n_threads: int = 1) -> list[Raw | None]:
         """Values of a block, after a check that all of them can be counted."""
-        out: list[Any] = [None] * len(self.names)
 
-        def one(j: int) -> None:
-            name = self.names[j]
-            out[j] = raw_values(columns[j], name)
-            self.vocabularies[name].check(out[j])
+        def one(j: int) -> Raw | None:
+            raw = raw_values(columns[j], self.names[j])
+            self.vocabularies[self.names[j]].check(raw)
+            return raw
 
-        run_threads(one, range(len(self.names)), n_threads)
-        return out
+        return self._each(one, n_threads)
 
     def check_merge(self, other: Counts) -> None:
         """Whether `merge` will do."""
@@ -382,14 +193,22 @@ class Counts:
         self, columns: Sequence[Series], n_threads: int = 1
     ) -> list[NDArray[np.uint32]]:
         """Codes of rows that were counted already."""
-        out: list[Any] = [None] * len(self.names)
 
-        def code(j: int) -> None:
+        def code(j: int) -> NDArray[np.uint32]:
             raw = raw_values(columns[j], self.names[j])
             vocabulary = self.vocabularies[self.names[j]]
-            out[j] = vocabulary.encode(raw, len(columns[j]))[0]
+            return vocabulary.encode(raw, len(columns[j]))[0]
 
-        run_threads(code, range(len(self.names)), n_threads)
+        return self._each(code, n_threads)
+
+    def _each(self, work: Callable[[int], Any], n_threads: int) -> list[Any]:
+        """What ``work`` gives of the position of each column."""
+        out: list[Any] = [None] * len(self.names)
+
+        def one(j: int) -> None:
+            out[j] = work(j)
+
+        run_threads(one, range(len(self.names)), n_threads)
         return out
 
     def _add(
@@ -425,15 +244,13 @@ class Counts:
 
     def finish(self, missing: str, n_bins: int, n_threads: int = 1) -> list[Counted]:
         """The columns with their tables in an order that no row order can change."""
-        out: list[Any] = [None] * len(self.names)
 
-        def one(j: int) -> None:
+        def one(j: int) -> Counted:
             name = self.names[j]
             vocabulary, table = self.vocabularies[name], self.tables[name]
-            out[j] = _counted(name, vocabulary, table, missing, n_bins)
+            return _counted(name, vocabulary, table, missing, n_bins)
 
-        run_threads(one, range(len(self.names)), n_threads)
-        return out
+        return self._each(one, n_threads)
 
 
 def _counted(
@@ -453,7 +270,10 @@ def _counted(
     values = vocabulary.distinct()
     most = _most(table.sizes)
     top = [
-        (_plain(values[order[i] - 1], vocabulary.dtype), float(table.sizes[i] / n_rows))
+        (
+            plain_value(values[order[i] - 1], vocabulary.dtype),
+            float(table.sizes[i] / n_rows),
+        )
         for i in most
     ]
     rare = float((table.sizes == 1).sum() / max(len(order), 1))

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from featurekit.data.columns import CategoricalColumn
 from featurekit.data.vocabulary import Raw
 from featurekit.expressions.evaluate import Distinct, Fitted
-from featurekit.expressions.operators import Key, key_labels
+from featurekit.expressions.keyed import Key, key_labels
 from featurekit.expressions.tree import Call, Column
 from featurekit.ranking.counting import Counted
 

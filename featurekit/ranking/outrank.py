@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
-from dataclasses import dataclass
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
@@ -34,7 +32,6 @@ from featurekit.data.scan import UnsettledTypesError, is_source, scan
 from featurekit.exceptions import (
     BackendUnavailableError,
     FeatureFileError,
-    SchemaError,
 )
 from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress, logger
@@ -42,16 +39,15 @@ from featurekit.expressions import export
 from featurekit.expressions.tree import Expression
 from featurekit.ranking import drift, emit, heuristics, scoring
 from featurekit.ranking.counting import (
-    MAX_CLASSES,
     Counted,
     Counts,
-    TargetCodes,
     most_columns,
     warn_of_buckets,
 )
 from featurekit.ranking.crosses import find_crosses
+from featurekit.ranking.passes import Passes, learn_shards
 from featurekit.ranking.redundancy import PAIR_COLUMNS, choose
-from featurekit.ranking.rows import Block, sample_rows
+from featurekit.ranking.rows import sample_rows
 from featurekit.ranking.scoring import SCORE_COLUMNS, SCORES, Line
 from featurekit.ranking.source import (
     FileSource,
@@ -59,6 +55,7 @@ from featurekit.ranking.source import (
     Source,
     whole_weights,
 )
+from featurekit.ranking.target import TargetCodes
 from featurekit.statistics.contingency import entropy
 from featurekit.statistics.pairs import Rows
 
@@ -66,19 +63,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 N_CROSSES = 100
-MAX_SHARDS = 1000
-
-
-@dataclass
-class _Run:
-    """What one ranking goes by."""
-
-    source: Source | None
-    target: TargetCodes
-    counts: Counts
-    shards: TargetCodes | None
-    kept: list[Block]
-    budget: Budget
 
 
 class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
@@ -365,7 +349,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         self._counts.add(raws, codes, block.times, self._n_threads())
         warn_of_buckets(self._counts)
         if len(self._target.labels) > 1:
-            self._rank(_Run(None, self._target, self._counts, None, [], Budget()))
+            self._rank(Passes(None, self._target, self._counts))
         return self
 
     def merge(self, other: OutRank) -> OutRank:
@@ -389,7 +373,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         self._counts.check_merge(other._counts)
         self._follow(target)
         self._counts.merge(other._counts, to)
-        self._rank(_Run(None, self._target, self._counts, None, [], Budget()))
+        self._rank(Passes(None, self._target, self._counts))
         return self
 
     def _refuse_passes(self, what: str) -> None:
@@ -475,14 +459,15 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             with progress.phase("target", 1) as step:
                 target = TargetCodes.learn(source.targets(), self.task, source.y_name)
                 target.check()
-                shards = self._shards(source)
+                shards = learn_shards(source, self.drift_by, target)
                 step()
-            n_shards = self._n_shards(shards, target)
+            n_shards = 1 if shards is None else len(shards.labels)
             counts = self._new_counts(source, n_shards * len(target.labels))
-            run = _Run(source, target, counts, shards, [], budget)
+            run = Passes(source, target, counts, budget, self.drift_by, shards)
+            keep = source.in_memory and self._needs_rows()
             with progress.phase("count", source.n_blocks) as step:
                 before = budget.elapsed()
-                for _ in self._count(run):
+                for _ in run.count(keep, self._n_threads()):
                     step()
                 seconds = max(budget.elapsed() - before, 1e-9)
                 n = counts.n_rows
@@ -494,68 +479,9 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 step()
         return self
 
-    def _shards(self, source: Source) -> TargetCodes | None:
-        if self.drift_by is None:
-            return None
-        if self.drift_by == "file" and source.files:
-            paths = [Path(file) for file in source.files]
-            names = [path.name for path in paths]
-            if len(set(names)) < len(names):
-                names = [str(path) for path in paths]
-            return TargetCodes("classification", range(len(names)), lows=names)
-        if self.drift_by == source.y_name and self.drift_by not in source.names:
-            raise SchemaError(
-                f"drift_by={self.drift_by!r} is the target; name a column"
-            )
-        return TargetCodes.learn(source.columns(self.drift_by), "auto", self.drift_by)
-
-    def _n_shards(self, shards: TargetCodes | None, target: TargetCodes) -> int:
-        if shards is None:
-            return 1
-        n = len(shards.labels)
-        if n > MAX_SHARDS or n * len(target.labels) > MAX_CLASSES:
-            raise ValueError(
-                f"drift_by={self.drift_by!r} makes {n:,} shards of "
-                f"{len(target.labels):,} classes; at most {MAX_SHARDS:,} shards, and "
-                f"{MAX_CLASSES:,} of both, are compared. Give it fewer values, such as "
-                "months, or a number or a time, which are cut into bins."
-            )
-        return n
-
-    def _count(self, run: _Run) -> Iterator[None]:
-        """Count all blocks; keep codes where these are needed and in memory anyway."""
-        assert run.source is not None
-        keep = run.source.in_memory and self._needs_rows()
-        by = self.drift_by
-        for block in run.source.blocks(by):
-            labels = run.target.encode(block.y, run.source.y_name)
-            classes = labels
-            if run.shards is not None:
-                assert by is not None
-                shard = block.shard
-                if not isinstance(shard, int):
-                    shard = run.shards.encode(shard, by).astype(np.int64)
-                classes = (shard * len(run.target.labels) + labels).astype(np.uint16)
-            codes = run.counts.encode(
-                block.columns, classes, block.times, self._n_threads(), keep
-            )
-            if keep:
-                run.kept.append((codes, labels, block.times))
-            yield
-
-    def _coded(self, run: _Run) -> Iterator[Block]:
-        """Codes of all columns, block by block: those kept, or read again."""
-        assert run.source is not None
-        if run.source.in_memory:
-            yield from run.kept
-            return
-        for block in run.source.blocks():
-            codes = run.counts.codes(block.columns, self._n_threads())
-            yield codes, run.target.encode(block.y, run.source.y_name), block.times
-
     # -- rank ----------------------------------------------------------------------
 
-    def _rank(self, run: _Run) -> None:
+    def _rank(self, run: Passes) -> None:
         """From counts to scores, choices and tables."""
         n_threads = self._n_threads()
         columns = run.counts.finish(self.missing, self.n_bins, n_threads)
@@ -577,7 +503,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         if self.score == "outrank":
             scoring.shift(lines, columns, run.kept[0], n_classes)
         elif self._needs_rows():
-            rows = sample_rows(columns, self._coded(run), n_classes)
+            rows = sample_rows(columns, run.coded(self._n_threads()), n_classes)
             if self.score in heuristics.NAMES:
                 self._score_by_model(lines, rows, seed)
             if self.redundancy is not None:
@@ -626,24 +552,23 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         self.pair_scores_ = _frame(PAIR_COLUMNS, found)
         return order
 
-    def _crosses(self, run: _Run, columns: list[Counted], rows: Rows) -> list[Line]:
+    def _crosses(self, run: Passes, columns: list[Counted], rows: Rows) -> list[Line]:
         """The best crosses, counted on all rows."""
         allowed = [j for j, column in enumerate(columns) if emit.may_cross(column)]
         n_classes = len(run.target.labels)
+        n_keep = max(N_CROSSES, len(columns))
+        n_keep = most_columns(n_keep, n_classes, self.memory_limit)
         found, n_tried = find_crosses(
-            rows, allowed, self.order, most_columns(
-                max(N_CROSSES, len(columns)), n_classes, self.memory_limit
-            ),
-            self.max_candidates, run.budget, self._n_threads(),
+            rows, allowed, self.order, n_keep, self.max_candidates, run.budget,
+            self._n_threads(),
         )  # fmt: skip
         if not found:
             return []
         members = [[columns[j] for j in cross] for cross in found]
         names = [emit.expression(m, self.missing).name for m in members]
-        counts = Counts(
-            names, len(run.target.labels), dict.fromkeys(names, True), self.memory_limit
-        )
-        for codes, y, times in self._coded(run):
+        categories = dict.fromkeys(names, True)
+        counts = Counts(names, n_classes, categories, self.memory_limit)
+        for codes, y, times in run.coded(self._n_threads()):
             raws = [
                 emit.cross_keys(m, [codes[j] for j in cross], self.missing)
                 for m, cross in zip(members, found, strict=True)

@@ -19,13 +19,8 @@ from hypothesis import strategies as st
 
 from featurekit.data import vocabulary as module
 from featurekit.data.frames import open_frame
-from featurekit.data.vocabulary import (
-    Raw,
-    Vocabulary,
-    float_keys,
-    floats_of,
-    raw_values,
-)
+from featurekit.data.raw import Raw, float_keys, floats_of, raw_values
+from featurekit.data.vocabulary import Vocabulary
 from featurekit.exceptions import SchemaError
 from tests.data.libraries import column_frame
 

@@ -15,7 +15,7 @@ from featurekit.data.columns import NumericColumn, Table
 from featurekit.expressions import cross_fit, fit, parse
 from featurekit.expressions.evaluate import Distinct, has_learning
 from featurekit.expressions.export import fitted_from_dict, fitted_to_dict
-from featurekit.expressions.operators import SMOOTHING, Key
+from featurekit.expressions.keyed import SMOOTHING, Key
 from tests.expressions.tables import folds_of, make_frame, table_of, target
 
 N = 200

@@ -10,7 +10,7 @@ from sklearn.model_selection import KFold
 from featurekit.data import Schema
 from featurekit.expressions import OPERATORS, cross_fit, fit, parse
 from featurekit.expressions import operators as module
-from featurekit.expressions.operators import Key
+from featurekit.expressions.keyed import Key
 from tests.expressions.tables import folds_of, make_frame, table_of, target
 
 

@@ -13,14 +13,12 @@ from sklearn.model_selection import KFold, LeaveOneOut, TimeSeriesSplit
 from featurekit.data.columns import CategoricalColumn, NumericColumn, Table
 from featurekit.expressions import evaluate
 from featurekit.expressions.grammar import OPENFE
+from featurekit.expressions.keyed import SMOOTHING, Key, Learning
 from featurekit.expressions.operators import (
     OPERATORS,
-    SMOOTHING,
     Binning,
     Elementwise,
-    Key,
     KeyTable,
-    Learning,
     Pairing,
     register_operator,
 )

@@ -8,12 +8,8 @@ from sklearn.model_selection import KFold, TimeSeriesSplit
 
 from featurekit.data.columns import CategoricalColumn, NumericColumn, Table
 from featurekit.expressions import cross_fit, parse
-from featurekit.expressions.operators import (
-    OPERATORS,
-    SMOOTHING,
-    Elementwise,
-    register_operator,
-)
+from featurekit.expressions.keyed import SMOOTHING
+from featurekit.expressions.operators import OPERATORS, Elementwise, register_operator
 from featurekit.generation.screening import Screener
 from featurekit.statistics.boosting import (
     BoostingSums,

@@ -20,7 +20,7 @@ from featurekit.exceptions import (
     FeatureKitWarning,
     SchemaError,
 )
-from featurekit.ranking.counting import TargetCodes
+from featurekit.ranking.target import TargetCodes
 from tests.ranking import assert_same, fitted, make_table, scores_of
 
 X3 = np.random.default_rng(0).integers(0, 3, (30, 2))
