@@ -205,6 +205,9 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     [False, True]
     """
 
+    _target: TargetCodes
+    _counts: Counts
+
     _parameter_constraints: dict[str, Any] = {
         "score": [StrOptions({*SCORES, "outrank", *heuristics.NAMES})],
         "order": [Interval(Integral, 1, 3, closed="both")],
@@ -333,18 +336,21 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             self._check_device()
         self._refuse_passes("partial_fit")
         source = self._in_memory(X, y, sample_weight, reset=first)
-        if first:
+        if not first:
+            target, counts = copy.deepcopy(self._target), self._counts
+        else:
             if classes is None:
-                self._target = TargetCodes.learn(source.targets(), self.task, "y")
+                target = TargetCodes.learn(source.targets(), self.task, "y")
             else:
-                labels = sorted(np.asarray(classes).tolist())
-                self._target = TargetCodes("classification", labels)
-            self._counts = self._new_counts(source, len(self._target.labels))
+                known = sorted(np.asarray(classes).tolist())
+                target = TargetCodes("classification", known)
+            counts = self._new_counts(source, len(target.labels))
         block = next(source.blocks())
         # what may be refused comes before anything is changed
-        target = copy.deepcopy(self._target)
         codes = target.encode(block.y, "y", grow=classes is None)
-        raws = self._counts.raws(block.columns, self._n_threads())
+        raws = counts.raws(block.columns, self._n_threads())
+        if first:
+            self._target, self._counts = target, counts
         self._follow(target)
         self._counts.add(raws, codes, block.times, self._n_threads())
         warn_of_buckets(self._counts)

@@ -372,6 +372,14 @@ def test_labels_of_another_type():
     assert_same(fitted(both, np.r_[Y2, Y2]), ranker.partial_fit(X3, Y2))
 
 
+def test_a_first_block_that_failed_is_forgotten():
+    ranker = OutRank()
+    with pytest.raises(ValueError, match="announced"):
+        ranker.partial_fit(X3, Y2, classes=[5, 6])
+    frame = pd.DataFrame({"other": X3[:, 0]})
+    assert_same(fitted(frame, Y2), ranker.partial_fit(frame, Y2))
+
+
 def test_columns_of_another_kind_in_partial_fit():
     frame = pd.DataFrame({"a": X3[:, 0], "b": list("xyz") * 10})
     ranker = OutRank().partial_fit(frame, Y2)
