@@ -15,7 +15,8 @@ ORDER = [
     {"statistics", "execution"},
     {"expressions"},
     {"base", "datasets"},
-    {"generation", "ranking"},
+    {"neural"},
+    {"generation", "ranking", "selection"},
     {"cli"},
 ]
 HEAVY = {"torch", "polars", "dask", "optuna", "matplotlib", "numba", "pyarrow"}

@@ -1,0 +1,43 @@
+"""Which columns to keep: selectors of the literature, in one manner."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from featurekit.selection.boruta import BorutaShadow
+    from featurekit.selection.disco import DisCo
+    from featurekit.selection.inf_fs import InfFS
+    from featurekit.selection.mrmr import MRMR
+    from featurekit.selection.sequential_attention import SequentialAttention
+    from featurekit.selection.stability import StabilitySelection
+
+_HOME = {
+    "BorutaShadow": "boruta",
+    "DisCo": "disco",
+    "InfFS": "inf_fs",
+    "MRMR": "mrmr",
+    "SequentialAttention": "sequential_attention",
+    "StabilitySelection": "stability",
+}
+
+__all__ = [
+    "MRMR",
+    "BorutaShadow",
+    "DisCo",
+    "InfFS",
+    "SequentialAttention",
+    "StabilitySelection",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _HOME:
+        module = import_module(f"featurekit.selection.{_HOME[name]}")
+        return getattr(module, name)
+    raise AttributeError(f"module 'featurekit.selection' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *globals()])

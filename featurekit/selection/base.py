@@ -1,0 +1,367 @@
+"""What every selector shares: input, target, weights, what is chosen, output."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any
+
+import numpy as np
+from joblib import effective_n_jobs
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.callback import CallbackSupportMixin
+from sklearn.feature_selection import SelectorMixin
+from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
+from sklearn.utils._set_output import _get_output_config
+from sklearn.utils.validation import (
+    _check_feature_names_in,
+    _check_sample_weight,
+    check_consistent_length,
+    check_is_fitted,
+    validate_data,
+)
+
+from featurekit.base import TASKS, Target, make_folds
+from featurekit.data import (
+    NumericColumn,
+    Schema,
+    Table,
+    append_columns,
+    frame_type,
+    select_columns,
+)
+from featurekit.selection.design import Design, Units
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Rows:
+    """What ``fit`` was given, checked; rows of weight 0 are left out.
+
+    Attributes
+    ----------
+    table : Table
+        n rows, d columns.
+    units : Units
+        What is selected: the columns, or groups of them.
+    target : Target or None
+    weight : float64 array (n,) or None
+        How often each row counts; None is once.
+    groups : array (n,) or None
+        Rows that cross-validation keeps together.
+    varies : bool array (d,)
+        Whether a column has two values at least.
+    """
+
+    table: Table
+    units: Units
+    target: Target | None
+    weight: Floats | None
+    groups: NDArray[Any] | None
+    varies: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    def design(self) -> Design:
+        """The table as a matrix without gaps."""
+        return Design.of(self.table, self.units, self.weight)
+
+    def take(self, rows: Ints) -> Rows:
+        """Some of the rows, as if these were all; the target keeps its classes."""
+        table = self.table.take(rows)
+        target = self.target
+        if target is not None:
+            y = target.y[rows]
+            target = Target(y, target.task, target.labels, target.metric, target.loss)
+        return Rows(
+            table,
+            self.units,
+            target,
+            None if self.weight is None else self.weight[rows],
+            None if self.groups is None else self.groups[rows],
+            _varies(table),
+        )
+
+
+class Selector(
+    SelectorMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_output_keys=None
+):
+    """Base of the selectors: a subclass ranks units, this does the rest.
+
+    A subclass has the parameters ``n_features_to_select``, ``groups`` and
+    ``categorical_features``; supervised ones also ``task``. Its ``fit`` is three lines:
+    `_read` the rows, compute, `_keep` what was found.
+
+    Attributes
+    ----------
+    support_ : bool array (d,)
+        The columns that are kept.
+    scores_ : float64 array (d,)
+        Larger is better; columns of a group share the group's.
+    ranking_ : int64 array (d,)
+        1 is the best; columns of a group share the group's rank.
+    order_ : int64 array
+        The columns kept, in the order they were chosen in.
+    n_features_to_select_ : int
+        How many columns are kept, or with ``groups`` how many groups.
+    """
+
+    _supervised = True
+
+    _shared_constraints: dict[str, Any] = {
+        "n_features_to_select": [
+            Interval(RealNotInt, 0, 1, closed="right"),
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+            None,
+        ],
+        "groups": ["array-like", None],
+        "categorical_features": [StrOptions({"auto"}), "array-like"],
+        "task": [StrOptions(set(TASKS))],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+        "verbose": ["verbose", Interval(Integral, 0, None, closed="left")],
+    }
+
+    @abstractmethod
+    def fit(self, X: Any, y: Any = None) -> Selector:
+        """Learn which columns to keep."""
+
+    # -- input ---------------------------------------------------------------------
+
+    def _read(
+        self, X: Any, y: Any = None, sample_weight: Any = None, groups: Any = None
+    ) -> Rows:
+        """Check what ``fit`` was given.
+
+        Raises
+        ------
+        ValueError
+            For a target with gaps or one value, infinities, negative weights, columns
+            that are all constant.
+        """
+        frame_type(X)
+        if y is None and self._supervised:
+            raise ValueError(
+                f"{type(self).__name__} requires y to be passed, but the target y is "
+                "None: it selects by what columns tell of it"
+            )
+        validate_data(self, X, skip_check_array=True, reset=True)
+        schema, table = Schema.learn(X, getattr(self, "categorical_features", "auto"))
+        _refuse_infinity(table)
+        units = Units.of(schema.names, getattr(self, "groups", None))
+        self.n_features_in_ = len(schema)
+        target = None
+        if y is not None:
+            target = Target.of(y, getattr(self, "task", "auto"))
+            check_consistent_length(np.empty(len(table)), target.y)
+            if target.task != "regression":
+                self.classes_ = np.array(target.labels)
+            self.task_ = target.task
+        weight = None
+        if sample_weight is not None:
+            weight = _check_sample_weight(
+                sample_weight, np.empty((len(table), 1)), ensure_non_negative=True
+            ).astype(np.float64)
+        if groups is not None:
+            groups = np.asarray(groups)
+            check_consistent_length(np.empty(len(table)), groups)
+        if weight is not None and (weight == 0).any():
+            # as if those rows were not there, the target's classes included
+            present = np.flatnonzero(weight > 0)
+            if y is not None:
+                kept_y = np.asarray(y)[present]
+                target = Target.of(kept_y, getattr(self, "task", "auto"))
+            table, weight = _relearn(table.take(present)), weight[present]
+            groups = None if groups is None else groups[present]
+        varies = _varies(table)
+        if len(table) > 1 and not varies.any():
+            raise ValueError(
+                f"all {len(schema)} columns of X are constant: there is nothing to "
+                "select by. Check how X was made."
+            )
+        return Rows(table, units, target, weight, groups, varies)
+
+    def _n_threads(self) -> int:
+        return int(effective_n_jobs(getattr(self, "n_jobs", None)))
+
+    def _n_to_select(self, n_units: int) -> int | None:
+        """How many units to keep; None where the selector itself is to say.
+
+        Raises
+        ------
+        ValueError
+            If there are not so many.
+        """
+        wanted = self.n_features_to_select  # type: ignore[attr-defined]
+        if wanted is None:
+            return max(1, n_units // 2)
+        if wanted == "auto":
+            return None
+        if isinstance(wanted, Integral):
+            if wanted > n_units:
+                what = "columns" if getattr(self, "groups", None) is None else "groups"
+                raise ValueError(
+                    f"n_features_to_select={wanted}, but X has {n_units} {what} to "
+                    "select from"
+                )
+            return int(wanted)
+        return max(1, int(wanted * n_units))
+
+    # -- what is chosen ------------------------------------------------------------
+
+    def _keep(
+        self,
+        rows: Rows,
+        scores: Floats,
+        n_keep: int,
+        order: Sequence[int] | None = None,
+    ) -> None:
+        """Write the attributes.
+
+        Parameters
+        ----------
+        rows : Rows
+        scores : float64 array (n_units,)
+            Larger is better.
+        n_keep : int
+            Units to keep.
+        order : sequence of int, optional
+            Units in the order they were chosen in, where that is not the order of their
+            scores; those left out follow by score. Units without a column that varies
+            come last in any case.
+        """
+        units = rows.units
+        varies = np.zeros(units.n_units, bool)
+        np.logical_or.at(varies, units.of_column, rows.varies)
+        place = np.full(units.n_units, units.n_units)
+        if order is not None:
+            place[list(order)] = np.arange(len(order))
+        # equal but for rounding is equal: the first column goes first
+        rounded = _rounded(scores)
+        ranked = np.lexsort((np.arange(len(scores)), -rounded, place, ~varies))
+        rank = np.empty(units.n_units, np.int64)
+        rank[ranked] = np.arange(1, units.n_units + 1)
+        self.scores_ = scores[units.of_column]
+        self.ranking_ = rank[units.of_column]
+        self.support_ = self.ranking_ <= n_keep
+        self.order_ = np.concatenate([units.columns(u) for u in ranked[:n_keep]])
+        self.n_features_to_select_ = int(n_keep)
+
+    def _get_support_mask(self) -> NDArray[np.bool_]:
+        check_is_fitted(self, "support_")
+        return self.support_.copy()
+
+    # -- output --------------------------------------------------------------------
+
+    def transform(self, X: Any) -> Any:
+        """The columns that are kept, as they are.
+
+        Parameters
+        ----------
+        X : frame or array of shape (n, d)
+            Columns as in fit.
+
+        Returns
+        -------
+        frame or array of shape (n, columns kept)
+            Of the type that came in, or that ``set_output`` asks for; in the order of
+            X. Types of columns stay.
+        """
+        check_is_fitted(self, "support_")
+        frame_type(X)
+        validate_data(self, X, skip_check_array=True, reset=False)
+        kept = np.flatnonzero(self.support_).tolist()
+        container = _get_output_config("transform", self)["dense"]
+        chosen = select_columns(X, kept)
+        if container == "default":
+            return chosen
+        names = list(_check_feature_names_in(self)[kept])
+        return append_columns(
+            chosen, {}, keep_input=True, container=container, input_names=names
+        )
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.target_tags.required = self._supervised
+        tags.input_tags.allow_nan = True
+        tags.input_tags.categorical = True
+        tags.input_tags.string = True
+        tags.transformer_tags.preserves_dtype = ["float64", "float32"]
+        return tags
+
+
+def _rounded(scores: Floats) -> Floats:
+    """To twelve digits of the largest finite one."""
+    finite = np.abs(scores[np.isfinite(scores)])
+    largest = finite.max(initial=0.0)
+    if largest == 0:
+        return scores
+    return np.round(scores / largest, 12)
+
+
+def _varies(table: Table) -> NDArray[np.bool_]:
+    out = np.empty(len(table.columns), bool)
+    for j, column in enumerate(table.columns):
+        if isinstance(column, NumericColumn):
+            values = column.values
+            first = values[0]
+            same = np.isnan(values) if first != first else values == first
+            out[j] = not same.all()
+        else:
+            data = column.codes if hasattr(column, "codes") else column.values
+            out[j] = bool((data != data[0]).any())
+    return out
+
+
+def _refuse_infinity(table: Table) -> None:
+    for name, column in table:
+        if isinstance(column, NumericColumn) and np.isinf(column.values).any():
+            raise ValueError(
+                f"Input X contains infinity, in column {name!r}: replace it by a "
+                "missing value, or clip the column"
+            )
+
+
+def _relearn(table: Table) -> Table:
+    """Without the categories that only rows left out had."""
+    from featurekit.data import CategoricalColumn
+
+    columns = []
+    for column in table.columns:
+        if isinstance(column, CategoricalColumn):
+            used = np.unique(column.codes[~column.missing])
+            kept = tuple(column.categories[code] for code in used.tolist())
+            column = column.recode(kept)
+        columns.append(column)
+    return Table(table.names, tuple(columns), len(table))
+
+
+def hold_out(rows: Rows, fraction: float, seed: int) -> tuple[Ints, Ints]:
+    """Rows to learn from, and rows to judge on.
+
+    Classes are spread over both, and rows of a group of ``rows.groups`` stay together.
+
+    Parameters
+    ----------
+    rows : Rows
+        With a target.
+    fraction : float
+        Of the rows to judge on, at most a half; one part in a whole number of parts.
+    seed : int
+
+    Returns
+    -------
+    train, valid : int64 arrays, ascending
+    """
+    assert rows.target is not None
+    k = max(2, round(1 / fraction))
+    X = np.empty((len(rows), 1))
+    folds = make_folds(k, X, rows.target, rows.groups, seed)
+    return folds.train_rows(0), folds.test_rows(0)

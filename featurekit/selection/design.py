@@ -1,0 +1,198 @@
+"""What selectors compute on: columns as numbers, and which of them belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featurekit.data import CategoricalColumn, DatetimeColumn, Table
+from featurekit.data.columns import MISSING_DATETIME
+from featurekit.data.ingest import positions_of
+from featurekit.exceptions import SchemaError
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MAX_CATEGORIES = 32
+"""Categories with a number of their own; the others share one."""
+
+MIN_ROWS = 5.0
+"""Rows that a category needs for a number of its own: one of an id has a single row."""
+
+
+@dataclass(frozen=True, eq=False)
+class Units:
+    """What is selected: single columns, and groups of columns that stay together.
+
+    Attributes
+    ----------
+    of_column : int64 array (d,)
+        The unit of each column, numbered by first appearance.
+    n_units : int
+    """
+
+    of_column: Ints
+    n_units: int
+
+    @classmethod
+    def of(cls, names: tuple[str, ...], groups: Any = None) -> Units:
+        """Read the parameter ``groups``.
+
+        Parameters
+        ----------
+        names : tuple of str
+        groups : None, sequence of d labels, or sequence of lists
+            One label per column, or lists of names or positions of columns; columns
+            in no list are units of their own.
+
+        Raises
+        ------
+        ValueError
+            If a column is in two lists, or the labels are not one per column.
+        """
+        d = len(names)
+        if groups is None:
+            return cls(np.arange(d), d)
+        items = list(groups)
+        if items and all(_is_list(item) for item in items):
+            labels = _labels_of_lists(names, items)
+        else:
+            labels = [str(item) for item in items]
+            if len(labels) != d:
+                raise ValueError(
+                    f"groups has {len(labels)} labels, X has {d} columns: give one "
+                    "label per column, or lists of columns"
+                )
+        known = {label: i for i, label in enumerate(dict.fromkeys(labels))}
+        return cls(np.array([known[label] for label in labels], np.int64), len(known))
+
+    def columns(self, unit: int) -> Ints:
+        """Positions of a unit's columns, ascending."""
+        return np.flatnonzero(self.of_column == unit)
+
+
+def _is_list(item: Any) -> bool:
+    return isinstance(item, Sequence | np.ndarray) and not isinstance(item, str)
+
+
+def _labels_of_lists(names: tuple[str, ...], lists: list[Any]) -> list[str]:
+    labels = [f"column {i}" for i in range(len(names))]
+    taken: dict[int, int] = {}
+    for number, members in enumerate(lists):
+        try:
+            at = positions_of(names, list(members))
+        except SchemaError as error:
+            text = str(error).replace("categorical_features", "groups")
+            raise ValueError(text) from None
+        for position in at:
+            if position in taken:
+                raise ValueError(
+                    f"column {names[position]!r} is in two groups; each column belongs "
+                    "to one"
+                )
+            taken[position] = number
+            labels[position] = f"group {number}"
+    return labels
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """A table as a matrix without gaps.
+
+    A number is itself, a point in time its seconds; a missing one is the median of the
+    others, and tells that it was missing in a column of its own. A category is 0 or 1
+    in its column: the `MAX_CATEGORIES` most frequent have one, of at least `MIN_ROWS`
+    rows, and the others share one. Missing is a category.
+
+    Attributes
+    ----------
+    values : float64 array (n, p), column-major
+    column : int64 array (p,)
+        The input column that each comes from.
+    unit : int64 array (p,)
+        Its unit.
+    n_units : int
+    """
+
+    values: Floats
+    column: Ints
+    unit: Ints
+    n_units: int
+
+    @classmethod
+    def of(cls, table: Table, units: Units, weight: Floats | None = None) -> Design:
+        """Lay out a table.
+
+        Parameters
+        ----------
+        table : Table
+        units : Units
+        weight : float64 array (n,), optional
+            How often each row counts.
+        """
+        n = len(table)
+        made: list[list[Floats]] = []
+        for _, column in table:
+            if isinstance(column, CategoricalColumn):
+                made.append(_indicators(column, weight))
+            elif isinstance(column, DatetimeColumn):
+                seconds = column.values / 1e6
+                seconds[column.values == MISSING_DATETIME] = np.nan
+                made.append(_filled(seconds, weight))
+            else:
+                made.append(_filled(column.values, weight))
+        counts = [len(columns) for columns in made]
+        values = np.empty((n, sum(counts)), order="F")
+        for j, part in enumerate(part for columns in made for part in columns):
+            values[:, j] = part
+        column_of = np.repeat(np.arange(len(made)), counts)
+        return cls(values, column_of, units.of_column[column_of], units.n_units)
+
+    def best(self, scores: Floats) -> Floats:
+        """Of each unit the largest score of its columns; float64 (n_units,).
+
+        A unit without a column (a category that fills all rows) has minus infinity.
+        """
+        out = np.full(self.n_units, -np.inf)
+        np.maximum.at(out, self.unit, scores)
+        return out
+
+
+def _filled(values: Floats, weight: Floats | None) -> list[Floats]:
+    missing = np.isnan(values)
+    if not missing.any():
+        return [values]
+    if missing.all():
+        return [np.zeros(len(values))]
+    middle = weighted_median(
+        values[~missing], None if weight is None else weight[~missing]
+    )
+    return [np.where(missing, middle, values), missing.astype(np.float64)]
+
+
+def weighted_median(values: Floats, weight: Floats | None = None) -> float:
+    """The least value that at least half of the rows do not exceed.
+
+    Always one of the values, so that a row of weight 2 is two rows.
+    """
+    order = np.argsort(values, kind="stable")
+    if weight is None:
+        return float(values[order[(len(values) - 1) // 2]])
+    total = np.cumsum(weight[order])
+    return float(values[order[np.searchsorted(total, total[-1] / 2)]])
+
+
+def _indicators(column: CategoricalColumn, weight: Floats | None) -> list[Floats]:
+    size = column.n_categories + 1  # missing is one of them
+    rows = np.bincount(column.codes, weight, size).astype(np.float64)[:size]
+    frequent = np.argsort(-rows, kind="stable")[:MAX_CATEGORIES]
+    own = np.sort(frequent[rows[frequent] >= MIN_ROWS])
+    made = [(column.codes == code).astype(np.float64) for code in own]
+    rest = ~np.isin(column.codes, own)
+    if rest.any():
+        made.append(rest.astype(np.float64))
+    return made
