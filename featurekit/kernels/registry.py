@@ -54,6 +54,11 @@ _MODULES = {
     "hash_rows": "walk",
     "pair_counts": "walk",
     "cross_counts": "walk",
+    "order_line": "distance",
+    "sum_line": "distance",
+    "cross_lines": "distance",
+    "cross_line_classes": "distance_classes",
+    "cross_points": "distance_classes",
     "boost_exact_folds": "exact",
     "boost_exact_multiclass_folds": "exact",
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from numbers import Integral
 from typing import Any
@@ -33,6 +33,7 @@ from featurekit.data import (
     frame_type,
     select_columns,
 )
+from featurekit.data.frames import as_matrix, header
 from featurekit.selection.design import Design, Units
 
 Floats = NDArray[np.float64]
@@ -90,7 +91,10 @@ class Rows:
 
 
 class Selector(
-    SelectorMixin, CallbackSupportMixin, BaseEstimator, auto_wrap_output_keys=None
+    SelectorMixin,
+    CallbackSupportMixin,
+    BaseEstimator,
+    auto_wrap_output_keys=None,  # type: ignore[call-arg]
 ):
     """Base of the selectors: a subclass ranks units, this does the rest.
 
@@ -152,18 +156,10 @@ class Selector(
                 f"{type(self).__name__} requires y to be passed, but the target y is "
                 "None: it selects by what columns tell of it"
             )
-        validate_data(self, X, skip_check_array=True, reset=True)
+        self._check_names(X, reset=True)
         schema, table = Schema.learn(X, getattr(self, "categorical_features", "auto"))
-        _refuse_infinity(table)
         units = Units.of(schema.names, getattr(self, "groups", None))
         self.n_features_in_ = len(schema)
-        target = None
-        if y is not None:
-            target = Target.of(y, getattr(self, "task", "auto"))
-            check_consistent_length(np.empty(len(table)), target.y)
-            if target.task != "regression":
-                self.classes_ = np.array(target.labels)
-            self.task_ = target.task
         weight = None
         if sample_weight is not None:
             weight = _check_sample_weight(
@@ -176,10 +172,21 @@ class Selector(
             # as if those rows were not there, the target's classes included
             present = np.flatnonzero(weight > 0)
             if y is not None:
-                kept_y = np.asarray(y)[present]
-                target = Target.of(kept_y, getattr(self, "task", "auto"))
+                y = np.asarray(y)
+                check_consistent_length(np.empty(len(table)), y)
+                y = y[present]
             table, weight = _relearn(table.take(present)), weight[present]
             groups = None if groups is None else groups[present]
+        _refuse_infinity(table)
+        target = None
+        if y is not None:
+            target = Target.of(y, getattr(self, "task", "auto"))
+            check_consistent_length(np.empty(len(table)), target.y)
+            self.task_ = target.task
+            if target.task != "regression":
+                self.classes_ = np.array(target.labels)
+            elif hasattr(self, "classes_"):
+                del self.classes_  # of an earlier fit
         varies = _varies(table)
         if len(table) > 1 and not varies.any():
             raise ValueError(
@@ -187,6 +194,11 @@ class Selector(
                 "select by. Check how X was made."
             )
         return Rows(table, units, target, weight, groups, varies)
+
+    def _check_names(self, X: Any, reset: bool) -> None:
+        """Learn the names of columns, or hold them against those of fit."""
+        frame = header(X) if isinstance(X, Mapping) else X
+        validate_data(self, frame, skip_check_array=True, reset=reset)
 
     def _n_threads(self) -> int:
         return int(effective_n_jobs(getattr(self, "n_jobs", None)))
@@ -205,14 +217,15 @@ class Selector(
         if wanted == "auto":
             return None
         if isinstance(wanted, Integral):
-            if wanted > n_units:
+            if int(wanted) > n_units:
                 what = "columns" if getattr(self, "groups", None) is None else "groups"
                 raise ValueError(
                     f"n_features_to_select={wanted}, but X has {n_units} {what} to "
                     "select from"
                 )
             return int(wanted)
-        return max(1, int(wanted * n_units))
+        # 0.29 of 100 is 28.999999999999996
+        return max(1, int(wanted * n_units + 1e-9))
 
     # -- what is chosen ------------------------------------------------------------
 
@@ -244,8 +257,8 @@ class Selector(
         if order is not None:
             place[list(order)] = np.arange(len(order))
         # equal but for rounding is equal: the first column goes first
-        rounded = _rounded(scores)
-        ranked = np.lexsort((np.arange(len(scores)), -rounded, place, ~varies))
+        near = rounded(scores)
+        ranked = np.lexsort((np.arange(len(scores)), -near, place, ~varies))
         rank = np.empty(units.n_units, np.int64)
         rank[ranked] = np.arange(1, units.n_units + 1)
         self.scores_ = scores[units.of_column]
@@ -276,7 +289,7 @@ class Selector(
         """
         check_is_fitted(self, "support_")
         frame_type(X)
-        validate_data(self, X, skip_check_array=True, reset=False)
+        self._check_names(X, reset=False)
         kept = np.flatnonzero(self.support_).tolist()
         container = _get_output_config("transform", self)["dense"]
         chosen = select_columns(X, kept)
@@ -286,6 +299,31 @@ class Selector(
         return append_columns(
             chosen, {}, keep_input=True, container=container, input_names=names
         )
+
+    def inverse_transform(self, X: Any) -> NDArray[Any]:
+        """An array of all columns, those that were left out filled with 0.
+
+        Parameters
+        ----------
+        X : frame or array of shape (n, columns kept)
+
+        Returns
+        -------
+        array of shape (n, d)
+        """
+        check_is_fitted(self, "support_")
+        # scikit-learn's own refuses missing values, which these columns may have
+        if isinstance(X, Mapping):
+            X = append_columns(X, {}, keep_input=True, container="pandas")
+        kept = as_matrix(X)
+        if kept.shape[1] != self.support_.sum():
+            raise ValueError(
+                f"X has {kept.shape[1]} columns, but {int(self.support_.sum())} were "
+                "kept: X has a different shape than during fitting."
+            )
+        out = np.zeros((len(kept), len(self.support_)), kept.dtype)
+        out[:, self.support_] = kept
+        return out
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -297,7 +335,7 @@ class Selector(
         return tags
 
 
-def _rounded(scores: Floats) -> Floats:
+def rounded(scores: Floats) -> Floats:
     """To twelve digits of the largest finite one."""
     finite = np.abs(scores[np.isfinite(scores)])
     largest = finite.max(initial=0.0)

@@ -61,6 +61,11 @@ class Units:
         if items and all(_is_list(item) for item in items):
             labels = _labels_of_lists(names, items)
         else:
+            if any(_is_list(item) for item in items):
+                raise ValueError(
+                    "groups mixes labels and lists: give one label per column, or "
+                    "lists of columns alone"
+                )
             labels = [str(item) for item in items]
             if len(labels) != d:
                 raise ValueError(
@@ -155,7 +160,7 @@ class Design:
     def best(self, scores: Floats) -> Floats:
         """Of each unit the largest score of its columns; float64 (n_units,).
 
-        A unit without a column (a category that fills all rows) has minus infinity.
+        One without a column would have minus infinity.
         """
         out = np.full(self.n_units, -np.inf)
         np.maximum.at(out, self.unit, scores)

@@ -37,6 +37,13 @@ from featurekit.kernels.reference.contingency import (
     shift_counts,
     table_statistics,
 )
+from featurekit.kernels.reference.distance import (
+    cross_line_classes,
+    cross_lines,
+    cross_points,
+    order_line,
+    sum_line,
+)
 from featurekit.kernels.reference.groups import (
     combine_moments,
     distinct,
@@ -62,6 +69,9 @@ __all__ = [
     "count_codes",
     "count_repeated",
     "cross_counts",
+    "cross_line_classes",
+    "cross_lines",
+    "cross_points",
     "distinct",
     "evaluate",
     "gather",
@@ -83,12 +93,14 @@ __all__ = [
     "null_of_table",
     "null_within",
     "number_keys",
+    "order_line",
     "pair_counts",
     "place_keys",
     "ranks_in_groups",
     "renumber",
     "shift_counts",
     "sum_by_key",
+    "sum_line",
     "sum_over_sets",
     "table_statistics",
     "unit_ranks",

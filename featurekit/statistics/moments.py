@@ -1,0 +1,140 @@
+"""Weighted moments that merge, ranks, and correlations of ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Weight, means and sums of squares about the means, of some columns.
+
+    Sums about the means keep their digits where sums of squares lose them to a large
+    offset; two such summaries merge by the update of Chan, Golub and LeVeque (1983).
+
+    Attributes
+    ----------
+    weight : float
+        Rows, or the sum of their weights.
+    mean : float64 array (p,)
+    square : float64 array (p,)
+        Sum over rows of weight times (value - mean)^2.
+    """
+
+    weight: float
+    mean: Floats
+    square: Floats
+
+    @classmethod
+    def summarise(cls, values: Floats, weight: Floats | None = None) -> Moments:
+        """Of one block of rows.
+
+        Parameters
+        ----------
+        values : float64 array (n, p)
+        weight : float64 array (n,), optional
+        """
+        n, p = values.shape
+        total = float(n if weight is None else weight.sum())
+        if total == 0:
+            return cls(0.0, np.zeros(p), np.zeros(p))
+        mean, square = np.empty(p), np.empty(p)
+        for columns in blocks(p, n):
+            block = values[:, columns]
+            # about the first row, so that a constant has no rounding to square
+            first = block[0].copy()
+            block = block - first
+            sums = block.sum(axis=0) if weight is None else weight @ block
+            block -= sums / total
+            mean[columns] = first + sums / total
+            np.square(block, out=block)
+            square[columns] = block.sum(axis=0) if weight is None else weight @ block
+        return cls(total, mean, square)
+
+    def merge(self, other: Moments) -> Moments:
+        """Of the rows of both."""
+        total = self.weight + other.weight
+        if total == 0:
+            return self
+        apart = other.mean - self.mean
+        share = other.weight / total
+        return Moments(
+            total,
+            self.mean + apart * share,
+            self.square + other.square + apart**2 * (self.weight * share),
+        )
+
+    def variance(self, ddof: float = 0.0) -> Floats:
+        """Of each column; 0 where there are not enough rows."""
+        left = self.weight - ddof
+        return self.square / left if left > 0 else np.zeros_like(self.square)
+
+
+def blocks(p: int, n: int, size: int = 1 << 19) -> Iterator[slice]:
+    """Slices of columns that together have about ``size`` values of n rows."""
+    step = max(1, size // max(n, 1))
+    return (slice(start, min(start + step, p)) for start in range(0, p, step))
+
+
+def mid_ranks(values: Floats, weight: Floats | None = None) -> Floats:
+    """Average ranks of one column, ties sharing theirs, less a half.
+
+    Parameters
+    ----------
+    values : float64 array (n,)
+    weight : float64 array (n,), optional
+        A row of weight 2 takes two ranks.
+
+    Returns
+    -------
+    float64 array (n,)
+    """
+    order = np.argsort(values, kind="stable")
+    ascending = values[order]
+    starts = np.flatnonzero(np.r_[True, ascending[1:] != ascending[:-1]])
+    if weight is None:
+        sizes = np.diff(np.r_[starts, len(values)]).astype(np.float64)
+    else:
+        sizes = np.add.reduceat(weight[order], starts)
+    before = np.cumsum(sizes) - sizes
+    ranks = np.empty(len(values))
+    runs = np.diff(np.r_[starts, len(values)])
+    ranks[order] = np.repeat(before + sizes / 2, runs)
+    return ranks
+
+
+def unit_ranks_of(values: Floats, weight: Floats | None = None) -> Floats:
+    """Ranks of every column, of mean 0 and length 1: their products are correlations.
+
+    Parameters
+    ----------
+    values : float64 array (n, p)
+    weight : float64 array (n,), optional
+
+    Returns
+    -------
+    float64 array (n, p), column-major
+        R with R'R the matrix of Spearman's correlations; rows are scaled by the root of
+        their weight. A constant column is zero.
+    """
+    n, p = values.shape
+    out = np.empty((n, p), order="F")
+    root = None if weight is None else np.sqrt(weight)
+    total = n if weight is None else weight.sum()
+    for j in range(p):
+        ranks = mid_ranks(values[:, j], weight)
+        # the mean of all ranks is known
+        ranks -= total / 2
+        if root is not None:
+            ranks *= root
+        length = np.sqrt(ranks @ ranks)
+        if length > 0:
+            ranks /= length
+        out[:, j] = ranks
+    return out
