@@ -21,6 +21,8 @@ PEERS = {
     "peer-ag": "autogluon.txt",
     "peer-outrank": "outrank.txt",
     "peer-select": "select.txt",
+    "peer-distance": "distance.txt",
+    "peer-lassonet": "lassonet.txt",
 }
 
 

@@ -59,6 +59,7 @@ _MODULES = {
     "cross_lines": "distance",
     "cross_line_classes": "distance_classes",
     "cross_points": "distance_classes",
+    "joint_sums": "distance_batches",
     "boost_exact_folds": "exact",
     "boost_exact_multiclass_folds": "exact",
 }

@@ -41,6 +41,7 @@ from featurekit.kernels.reference.distance import (
     cross_line_classes,
     cross_lines,
     cross_points,
+    joint_sums,
     order_line,
     sum_line,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "cross_line_classes",
     "cross_lines",
     "cross_points",
+    "joint_sums",
     "distinct",
     "evaluate",
     "gather",

@@ -117,3 +117,16 @@ def cross_points(
     y_sums[:] = _row_sums(l_, times, correction)
     pairs = pair_weights(times, correction)
     return tuple(float((pairs * a * b).sum()) for a, b in ((k, l_), (k, k), (l_, l_)))
+
+
+def joint_sums(base, columns, first, second, out):
+    """Sums over pairs of rows of the distance with one more column, all pairs kept."""
+    for c, x in enumerate(columns.astype(np.float64)):
+        a = np.sqrt(base + (x[:, None] - x) ** 2)
+        rows = a.sum(axis=1)
+        out[c] = (
+            (a * first).sum(),
+            (a * second).sum() if len(second) else 0.0,
+            (rows**2).sum(),
+            rows.sum(),
+        )

@@ -1,0 +1,569 @@
+"""Distance correlation: columns ranked by any dependence, or chosen beside others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sklearn.base import _fit_context, clone
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+from featurekit.base import Target, make_folds
+from featurekit.data import CategoricalColumn, DatetimeColumn
+from featurekit.data.columns import MISSING_DATETIME
+from featurekit.execution.budget import Budget
+from featurekit.execution.progress import Progress, Step
+from featurekit.selection.base import Rows, Selector
+from featurekit.selection.design import Design, weighted_median
+from featurekit.statistics.contingency import false_discovery_rate
+from featurekit.statistics.distance import (
+    distance_correlation_pvalue,
+    distance_correlations,
+)
+from featurekit.statistics.distance_batches import Batch
+from featurekit.statistics.folds import Folds
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+MIN_BATCH = 32
+"""Rows below which a distance correlation of several columns says nothing."""
+
+
+class DisCo(Selector):
+    """Select by distance correlation, which is zero of independent columns alone.
+
+    Parameters
+    ----------
+    mode : {"filter", "forward", "partial"}, default="filter"
+        "filter": each column against the target, by itself, on all rows in
+        O(n log n). "forward": DisCo-FFS, one column after the other, each the one whose
+        affine-invariant distance correlation with the target, together with those
+        chosen, is largest on the rows that a model of those chosen is unsure of.
+        "partial": the same without a model, by partial distance correlation.
+    n_features_to_select : None, int, float or "auto", default=None
+        Columns to keep: half of them, so many, a share; with ``groups`` groups. "auto"
+        keeps, with "filter", what is dependent at the false-discovery rate ``alpha``;
+        with "forward" as many as the model does best with.
+    bias_corrected : bool, default=True
+        With "filter": R*, which is 0 on average where there is no dependence, in place
+        of the distance correlation, which grows with the number of categories.
+    alpha : float, default=0.05
+        False-discovery rate of "auto".
+    estimator : classifier, regressor or None, default=None
+        The model of "forward". None is LightGBM of 50 small trees.
+    cv : int or splitter, default=3
+        Folds that the model predicts and is judged out of.
+    window : float, default=0.4
+        Of classes: rows count as unsure where the probabilities of the two likeliest
+        differ by less. Of two classes 0.4 is 0.3 < p < 0.7.
+    residual_share : float, default=0.5
+        Of numbers: the share of the rows, those of the largest residuals, that count.
+    batch_size : int, default=512
+        Rows whose distances are looked at together.
+    n_batches : int, default=4
+        Batches at most in each step, drawn at random.
+    max_candidates : int or None, default=1000
+        Columns that "forward" and "partial" look at: the best by "filter".
+    duplicates_tol : float, default=1e-6
+        A column is refused where a straight line through one of those chosen leaves
+        less than this share of its variance.
+    patience : int, default=5
+        Steps without improvement after which "forward" with "auto" stops.
+    groups : None, list of labels or list of lists, default=None
+        Columns to keep or drop together: a label per column, or lists of columns. With
+        "filter" a group scores as its best column, else it is one vector.
+    categorical_features : "auto" or list of str or int, default="auto"
+        Columns whose numbers are categories; text always is.
+    task : {"auto", "classification", "regression", "binary", "multiclass"}
+    time_budget : float or None, default=None
+        Seconds; what is not chosen by then follows in the order of "filter", and
+        ``stopped_`` says so.
+    n_jobs : int or None, default=None
+        Threads. The result does not depend on it.
+    random_state : int, RandomState or None, default=None
+    verbose : int, default=0
+
+    Attributes
+    ----------
+    scores_ : float64 array (d,)
+        "filter": the correlation. Else that with which a column was chosen, and of
+        others its last; minus infinity of those not looked at.
+    pvalues_ : float64 array (d,)
+        With "filter" and ``bias_corrected``: that the column is independent of the
+        target, by the chi-squared test, without correction for their number.
+    validation_scores_ : list of float
+        With "forward": log-loss or mean squared error, out of fold, of the model after
+        each step but the last (with "auto" each).
+    stopped_ : str
+        Why the search was cut short, "" if it was not.
+    support_, ranking_, order_, n_features_to_select_, n_features_in_, \
+feature_names_in_
+        As of every selector.
+
+    Notes
+    -----
+    Deliberate differences from the authors' code:
+
+    - Classes are apart or not (one-hot); labels 0, 1, 2 as numbers would say that 0 and
+      2 are further apart.
+    - The rows that the model is unsure of are found out of fold, for any number of
+      classes and for numbers. Where they are too few all rows serve.
+    - They are drawn anew in each step, in several batches of 512 in place of 2,048
+      consecutive ones, and the last ones are not dropped.
+    - Duplicates are refused by their correlation, not by a sum of differences, which
+      may cancel.
+    - A candidate's distances beside those chosen are told from theirs by one more
+      residual, exactly, so that nothing is whitened anew.
+
+    A column with missing numbers scores as the better of its values, filled with their
+    median, and of whether they are missing.
+
+    ``sample_weight`` repeats rows exactly with "filter"; with the others rows are drawn
+    by it.
+
+    References
+    ----------
+    Das, Kasieczka and Shih, "Feature Selection with Distance Correlation", Physical
+    Review D 109, 2024, arXiv 2212.00046.
+
+    Székely, Rizzo and Bakirov, "Measuring and testing dependence by correlation of
+    distances", Annals of Statistics 35, 2007, arXiv 0803.4101.
+
+    Székely and Rizzo, "Partial distance correlation with methods for dissimilarities",
+    Annals of Statistics 42, 2014, arXiv 1310.2926.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featurekit.selection import DisCo
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(500, 6))
+    >>> y = X[:, 2] ** 2 + 0.1 * rng.normal(size=500)
+    >>> selector = DisCo(n_features_to_select="auto").fit(X, y)
+    >>> selector.order_.tolist()
+    [2]
+    """
+
+    _parameter_constraints: dict[str, Any] = {
+        **Selector._shared_constraints,
+        "mode": [StrOptions({"filter", "forward", "partial"})],
+        "bias_corrected": ["boolean"],
+        "alpha": [Interval(Real, 0, 1, closed="right")],
+        "estimator": [HasMethods(["fit", "predict"]), None],
+        "cv": ["cv_object"],
+        "window": [Interval(Real, 0, 1, closed="right")],
+        "residual_share": [Interval(Real, 0, 1, closed="right")],
+        "batch_size": [Interval(Integral, MIN_BATCH, None, closed="left")],
+        "n_batches": [Interval(Integral, 1, None, closed="left")],
+        "max_candidates": [Interval(Integral, 1, None, closed="left"), None],
+        "duplicates_tol": [Interval(Real, 0, 1, closed="left")],
+        "patience": [Interval(Integral, 1, None, closed="left")],
+        "time_budget": [Interval(Real, 0, None, closed="left"), None],
+    }
+
+    def __init__(
+        self,
+        mode: str = "filter",
+        *,
+        n_features_to_select: Any = None,
+        bias_corrected: bool = True,
+        alpha: float = 0.05,
+        estimator: Any = None,
+        cv: Any = 3,
+        window: float = 0.4,
+        residual_share: float = 0.5,
+        batch_size: int = 512,
+        n_batches: int = 4,
+        max_candidates: int | None = 1000,
+        duplicates_tol: float = 1e-6,
+        patience: int = 5,
+        groups: Any = None,
+        categorical_features: Any = "auto",
+        task: str = "auto",
+        time_budget: float | None = None,
+        n_jobs: int | None = None,
+        random_state: Any = None,
+        verbose: int = 0,
+    ) -> None:
+        self.mode = mode
+        self.n_features_to_select = n_features_to_select
+        self.bias_corrected = bias_corrected
+        self.alpha = alpha
+        self.estimator = estimator
+        self.cv = cv
+        self.window = window
+        self.residual_share = residual_share
+        self.batch_size = batch_size
+        self.n_batches = n_batches
+        self.max_candidates = max_candidates
+        self.duplicates_tol = duplicates_tol
+        self.patience = patience
+        self.groups = groups
+        self.categorical_features = categorical_features
+        self.task = task
+        self.time_budget = time_budget
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None
+    ) -> DisCo:
+        """Choose columns.
+
+        Parameters
+        ----------
+        X : frame or array of shape (n, d)
+        y : array-like of shape (n,)
+            At least 4 rows.
+        sample_weight : array-like of shape (n,), optional
+        groups : array-like of shape (n,), optional
+            Rows that the folds of "forward" keep together.
+
+        Returns
+        -------
+        DisCo
+        """
+        if self.mode == "partial" and self.n_features_to_select == "auto":
+            raise ValueError(
+                "n_features_to_select='auto' goes with mode='filter' or 'forward': "
+                "'partial' has no measure of how many are enough"
+            )
+        rows = self._read(X, y, sample_weight, groups)
+        n_total = len(rows) if rows.weight is None else rows.weight.sum()
+        if n_total < 4:
+            raise ValueError(
+                f"{n_total:g} rows (n_samples): distance correlation needs at least 4. "
+                "Found array with 1 sample."
+                if n_total == 1
+                else f"{n_total:g} rows: distance correlation needs at least 4"
+            )
+        for name in ("pvalues_", "validation_scores_"):
+            self.__dict__.pop(name, None)
+        n_keep = self._n_to_select(rows.units.n_units)
+        budget = Budget(self.time_budget)
+        with budget, Progress(self, 2, budget, self.verbose) as progress:
+            with progress.phase("filter", 1) as step:
+                found = self._filter(rows, n_total)
+                step()
+            if self.mode == "filter":
+                if n_keep is None:
+                    n_keep = self._n_dependent(rows, found)
+                self._keep(rows, found, n_keep)
+            else:
+                most = min(rows.units.n_units, n_keep or rows.units.n_units)
+                with progress.phase(self.mode, most) as step:
+                    self._search(rows, found, n_keep, budget, step)
+        self.stopped_ = budget.why
+        return self
+
+    # -- filter --------------------------------------------------------------------
+
+    def _filter(self, rows: Rows, n_total: float) -> Floats:
+        """Each unit's correlation with the target: that of its best column."""
+        assert rows.target is not None
+        corrected = self.bias_corrected or self.mode != "filter"
+        columns, discrete, owner = [], [], []
+        for j, (_, column) in enumerate(rows.table):
+            if not rows.varies[j]:
+                continue
+            for values, kind in _parts(column, rows.weight):
+                columns.append(values)
+                discrete.append(kind)
+                owner.append(j)
+        scores = distance_correlations(
+            np.column_stack(columns),
+            rows.target.y,
+            bias_corrected=corrected,
+            discrete_features=np.array(discrete),
+            discrete_target=rows.target.task != "regression",
+            sample_weight=rows.weight,
+            n_jobs=self.n_jobs,
+        )
+        of_column = np.zeros(len(rows.varies))
+        at = np.array(owner)
+        first = np.unique(at)
+        of_column[first] = -np.inf
+        np.maximum.at(of_column, at, scores)
+        if self.mode == "filter" and corrected:
+            self.pvalues_ = np.array(
+                [
+                    distance_correlation_pvalue(float(r), n_total) if v else 1.0
+                    for r, v in zip(of_column, rows.varies, strict=True)
+                ]
+            )
+        units = np.full(rows.units.n_units, -np.inf)
+        np.maximum.at(units, rows.units.of_column, of_column)
+        return units
+
+    def _n_dependent(self, rows: Rows, scores: Floats) -> int:
+        """Units kept by "auto": one at least."""
+        n_total = len(rows) if rows.weight is None else rows.weight.sum()
+        if not self.bias_corrected:
+            raise ValueError(
+                "n_features_to_select='auto' is a test, and that is of the "
+                "bias-corrected correlation: use bias_corrected=True"
+            )
+        p = np.array([distance_correlation_pvalue(float(r), n_total) for r in scores])
+        return max(1, int((false_discovery_rate(p) <= self.alpha).sum()))
+
+    # -- forward and partial -------------------------------------------------------
+
+    def _search(
+        self,
+        rows: Rows,
+        found: Floats,
+        n_keep: int | None,
+        budget: Budget,
+        step: Step,
+    ) -> None:
+        """Choose units one after the other."""
+        assert rows.target is not None
+        design = rows.design()
+        search = _Search.begin(design, found, self.max_candidates)
+        rng = check_random_state(self.random_state)
+        seed = int(rng.randint(2**31 - 1))
+        forward = self.mode == "forward"
+        folds = None
+        if forward:
+            X = np.empty((len(rows), 1))
+            folds = make_folds(self.cv, X, rows.target, rows.groups, seed)
+        most = len(search.left) if n_keep is None else n_keep
+        losses: list[float] = []
+        unsure = np.arange(len(rows))
+        while search.left and len(search.order) < most and not budget.stopped():
+            batches = self._batches(rows, unsure, rng)
+            search.choose(batches, design, rows.target, forward, self._n_threads())
+            search.refuse_duplicates(design, rows.weight, self.duplicates_tol)
+            step()
+            last = len(search.order) == most and n_keep is not None
+            if folds is None or last:
+                continue
+            loss, unsure = self._model_of(rows, design, search.order, folds)
+            losses.append(loss)
+            if n_keep is None and _done(losses, self.patience):
+                break
+        order = search.order
+        if forward:
+            self.validation_scores_ = losses
+        if n_keep is None:
+            n_keep = int(np.argmin(losses)) + 1 if losses else 1
+        self._keep(rows, search.scores, n_keep, order + search.rest(found))
+
+    def _batches(self, rows: Rows, unsure: Ints, rng: Any) -> list[Ints]:
+        """Rows of each batch, drawn from the unsure ones."""
+        n = len(unsure)
+        if rows.weight is not None:
+            # as often as they count
+            share = rows.weight[unsure] / rows.weight[unsure].sum()
+            n_drawn = min(int(round(rows.weight[unsure].sum())), 10**7)
+            n_drawn = max(n_drawn, min(n, MIN_BATCH))
+            n_drawn = min(n_drawn, self.batch_size * self.n_batches)
+            drawn = rng.choice(unsure, n_drawn, p=share)
+        else:
+            drawn = rng.permutation(unsure)[: self.batch_size * self.n_batches]
+        k = max(1, round(len(drawn) / self.batch_size))
+        return [np.sort(part) for part in np.array_split(drawn, k)]
+
+    def _model_of(
+        self, rows: Rows, design: Design, order: list[int], folds: Folds
+    ) -> tuple[float, Ints]:
+        """The model's loss out of fold, and the rows it is unsure of."""
+        assert rows.target is not None
+        target, weight = rows.target, rows.weight
+        columns = np.flatnonzero(np.isin(design.unit, order))
+        X = np.ascontiguousarray(design.values[:, columns])
+        tested = np.flatnonzero(folds.fold >= 0)
+        if target.task == "regression":
+            guess = np.full(len(rows), np.nan)
+        else:
+            guess = np.zeros((len(rows), len(target.labels)))
+        for fold in range(folds.n_folds):
+            train, test = folds.train_rows(fold), folds.test_rows(fold)
+            if len(np.unique(target.y[train])) < 2:
+                tested = np.setdiff1d(tested, test)
+                continue
+            model = (
+                clone(self.estimator)
+                if self.estimator
+                else _small_trees(len(train), target)
+            )
+            extra = {} if weight is None else {"sample_weight": weight[train]}
+            model.fit(X[train], target.y[train], **extra)
+            if target.task == "regression":
+                guess[test] = model.predict(X[test])
+            elif hasattr(model, "predict_proba"):
+                known = model.classes_.astype(np.int64)
+                guess[np.ix_(test, known)] = model.predict_proba(X[test])
+            else:
+                guess[test, model.predict(X[test]).astype(np.int64)] = 1.0
+        y = target.y[tested]
+        w = np.ones(len(tested)) if weight is None else weight[tested]
+        if target.task == "regression":
+            off = np.abs(y - guess[tested])
+            loss = float((w @ off**2) / w.sum())
+            n_unsure = max(1, int(self.residual_share * len(off)))
+            unsure = tested[np.sort(np.argsort(-off, kind="stable")[:n_unsure])]
+        else:
+            p = guess[tested]
+            own = np.clip(p[np.arange(len(y)), y.astype(np.int64)], 1e-15, 1)
+            loss = float(-(w @ np.log(own)) / w.sum())
+            two = np.sort(p, axis=1)[:, -2:]
+            unsure = tested[two[:, 1] - two[:, 0] < self.window]
+        # all of one class, or too few: the whole table has more to say
+        enough = max(MIN_BATCH, 2 * len(target.labels), len(rows) // 10)
+        if len(unsure) < enough or len(np.unique(target.y[unsure])) < 2:
+            unsure = np.arange(len(rows))
+        return loss, unsure
+
+
+@dataclass(eq=False)
+class _Search:
+    """Units chosen so far, and those that may be.
+
+    Attributes
+    ----------
+    order : list of int
+    left : list of int
+        Candidates, best by the filter first.
+    refused : list of int
+        Near-duplicates of those chosen.
+    scores : float64 array (n_units,)
+    """
+
+    order: list[int]
+    left: list[int]
+    refused: list[int]
+    scores: Floats
+
+    @classmethod
+    def begin(cls, design: Design, found: Floats, most: int | None) -> _Search:
+        ranked = np.argsort(-found, kind="stable").tolist()
+        present = set(np.unique(design.unit).tolist())
+        left = [u for u in ranked if u in present][:most]
+        return cls([], left, [], np.full(design.n_units, -np.inf))
+
+    def rest(self, found: Floats) -> list[int]:
+        """Units not chosen: those seen by the filter's order, duplicates last."""
+        taken = {*self.order, *self.refused}
+        ranked = np.argsort(-found, kind="stable").tolist()
+        return [u for u in ranked if u not in taken] + self.refused
+
+    def choose(
+        self,
+        batches: list[Ints],
+        design: Design,
+        target: Target,
+        forward: bool,
+        n_threads: int,
+    ) -> None:
+        """Add the best candidate, by the mean over the batches."""
+        K = np.flatnonzero(np.isin(design.unit, self.order))
+        total = np.zeros(len(self.left))
+        for rows in batches:
+            batch = Batch.of(target.y[rows], target.task != "regression")
+            values = design.values[rows]
+            score = batch.joint if forward else batch.partial
+            for at, extra, last in _by_width(design, self.left):
+                if extra.shape[1] == 0:
+                    total[at] += score(values[:, K], values[:, last], n_threads)
+                    continue
+                for i, columns, one in zip(at, extra, last, strict=True):
+                    beside = np.concatenate([K, columns])
+                    if forward:
+                        total[i] += score(values[:, beside], values[:, [one]])[0]
+                    else:
+                        # of a group, its best column beside those chosen
+                        whole = np.append(columns, one)
+                        total[i] += score(values[:, K], values[:, whole]).max()
+        total /= len(batches)
+        self.scores[self.left] = total
+        # single precision: what is equal to six digits is equal
+        best = int(np.argmax(np.round(total, 6)))
+        self.order.append(self.left.pop(best))
+
+    def refuse_duplicates(
+        self, design: Design, weight: Floats | None, tolerance: float
+    ) -> None:
+        """Drop candidates that are a straight line of the one chosen last."""
+        own = np.flatnonzero(design.unit == self.order[-1])
+        if len(own) > 1 or not self.left:
+            return
+        singles = [u for u in self.left if np.count_nonzero(design.unit == u) == 1]
+        at = np.flatnonzero(np.isin(design.unit, singles))
+        if not len(at):
+            return
+        w = np.ones(len(design.values)) if weight is None else weight
+        x = design.values[:, own[0]] - design.values[0, own[0]]
+        x = x - (w @ x) / w.sum()
+        square = w @ x**2
+        F = design.values[:, at] - design.values[0, at]
+        F = F - (w @ F) / w.sum()
+        spread = w @ F**2
+        line = ((w * x) @ F) ** 2
+        same = line >= (1 - tolerance) * square * spread
+        gone = set(design.unit[at[same & (spread > 0)]].tolist())
+        self.refused += [u for u in self.left if u in gone]
+        self.left = [u for u in self.left if u not in gone]
+
+
+def _by_width(design: Design, units: list[int]) -> Iterator[tuple[Ints, Ints, Ints]]:
+    """Units by their number of columns: positions in ``units``, all but the last
+    column, the last column."""
+    columns: dict[int, list[int]] = {u: [] for u in units}
+    for j, unit in enumerate(design.unit.tolist()):
+        if unit in columns:
+            columns[unit].append(j)
+    widths: dict[int, list[int]] = {}
+    for i, unit in enumerate(units):
+        widths.setdefault(len(columns[unit]), []).append(i)
+    for width, at in sorted(widths.items()):
+        table = np.array([columns[units[i]] for i in at], np.int64)
+        yield np.array(at), table[:, : width - 1], table[:, width - 1]
+
+
+def _parts(column: Any, weight: Floats | None) -> list[tuple[Floats, bool]]:
+    """What is correlated of a column, and whether it is classes: categories; or its
+    numbers, missing ones filled, and whether they are missing."""
+    if isinstance(column, CategoricalColumn):
+        return [(column.codes.astype(np.float64), True)]
+    values = column.values
+    if isinstance(column, DatetimeColumn):
+        missing = column.values == MISSING_DATETIME
+        values = np.where(missing, np.nan, values / 1e6)
+    missing = np.isnan(values)
+    if not missing.any():
+        return [(values, False)]
+    flag = (missing.astype(np.float64), True)
+    if missing.all():
+        return [flag]
+    there = None if weight is None else weight[~missing]
+    middle = weighted_median(values[~missing], there)
+    return [(np.where(missing, middle, values), False), flag]
+
+
+def _done(losses: list[float], patience: int) -> bool:
+    return len(losses) - 1 - int(np.argmin(losses)) >= patience
+
+
+def _small_trees(n: int, target: Target) -> Any:
+    import lightgbm as lgb
+
+    kind = lgb.LGBMRegressor if target.task == "regression" else lgb.LGBMClassifier
+    return kind(
+        n_estimators=50,
+        num_leaves=15,
+        min_child_samples=max(2, min(20, n // 20)),
+        n_jobs=1,
+        random_state=0,
+        verbose=-1,
+        deterministic=True,
+        force_row_wise=True,
+    )
