@@ -33,7 +33,7 @@ from featurekit.data import (
     frame_type,
     select_columns,
 )
-from featurekit.data.frames import as_matrix, header
+from featurekit.data.frames import as_matrix, column_names, header
 from featurekit.selection.design import Design, Units
 
 Floats = NDArray[np.float64]
@@ -264,7 +264,8 @@ class Selector(
         self.scores_ = scores[units.of_column]
         self.ranking_ = rank[units.of_column]
         self.support_ = self.ranking_ <= n_keep
-        self.order_ = np.concatenate([units.columns(u) for u in ranked[:n_keep]])
+        kept = [units.columns(u) for u in ranked[:n_keep]]
+        self.order_ = np.concatenate([np.empty(0, np.int64), *kept])
         self.n_features_to_select_ = int(n_keep)
 
     def _get_support_mask(self) -> NDArray[np.bool_]:
@@ -293,9 +294,11 @@ class Selector(
         kept = np.flatnonzero(self.support_).tolist()
         container = _get_output_config("transform", self)["dense"]
         chosen = select_columns(X, kept)
-        if container == "default":
-            return chosen
         names = list(_check_feature_names_in(self)[kept])
+        plain = frame_type(X) == "numpy"
+        # a selector that was fitted on an array gives its own names to a frame
+        if container == "default" and (plain or list(column_names(chosen)) == names):
+            return chosen
         return append_columns(
             chosen, {}, keep_input=True, container=container, input_names=names
         )

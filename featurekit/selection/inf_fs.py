@@ -16,10 +16,10 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from featurekit.base import Target, make_folds
 from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress
-from featurekit.selection.base import Rows, Selector
+from featurekit.selection.base import Rows, Selector, rounded
 from featurekit.selection.paths import (
-    Correlations,
     Spread,
+    Unlikeness,
     energies,
     released_energies,
     two_means,
@@ -119,8 +119,8 @@ feature_names_in_
     - Equal scores are those that agree to 12 digits; the first column goes first.
     - A missing number is the median, and that it was missing is a node of its own.
 
-    The system is solved by conjugate gradients; the matrix is never inverted. Ranks
-    need all rows at once.
+    The method of Lanczos gives energies and spectral radius from some ten products with
+    the matrix, which is never inverted. Ranks need all rows at once.
 
     References
     ----------
@@ -237,20 +237,22 @@ feature_names_in_
         alpha = self.alpha
         self.__dict__.pop("cv_results_", None)
         if not isinstance(alpha, str):
-            shares = tuple(float(a) for a in np.atleast_1d(alpha))
+            try:
+                given = np.atleast_1d(np.asarray(alpha, np.float64))
+            except (TypeError, ValueError):
+                given = np.zeros(0)
             wanted = 3 if self._supervised else 1
-            sum_ = 1.0 if self._supervised else shares[0]
-            if (
-                len(shares) != wanted
-                or min(shares) < 0
-                or max(shares) > 1
-                or abs(sum(shares) - sum_) > 1e-9
-            ):
+            valid = given.shape == (wanted,) and bool(
+                ((given >= 0) & (given <= 1)).all()
+            )
+            if wanted == 3:
+                valid = valid and abs(given.sum() - 1) <= 1e-9
+            if not valid:
                 form = "three shares of sum 1" if wanted == 3 else "a number in [0, 1]"
                 raise ValueError(
                     f"alpha={alpha!r}: method={self.method!r} takes {form}, or 'cv'"
                 )
-            return [shares]
+            return [tuple(given.tolist())]
         if not self._supervised:
             if target is None:
                 return [(0.5,)]
@@ -308,7 +310,7 @@ feature_names_in_
         out = []
         for s in scores.T:
             k = two_means(s) if n_keep is None else n_keep
-            units = np.sort(np.argsort(-np.round(s / s.max(), 12), kind="stable")[:k])
+            units = np.sort(np.argsort(-rounded(s), kind="stable")[:k])
             key = units.tobytes()
             if key not in known:
                 columns = np.flatnonzero(np.isin(design.unit, units))
@@ -316,8 +318,8 @@ feature_names_in_
                 fitted = design.values[:, columns]
                 fit_args = {}
                 if rows.weight is not None:
-                    name = f"{model.steps[-1][0]}__sample_weight"
-                    fit_args[name] = rows.weight[train]
+                    for name, _ in model.steps:
+                        fit_args[f"{name}__sample_weight"] = rows.weight[train]
                 model.fit(fitted[train], y[train], **fit_args)
                 weight = None if rows.weight is None else rows.weight[test]
                 known[key] = float(
@@ -360,14 +362,13 @@ feature_names_in_
         self, values: Floats, spread: Floats, rows: Rows, grid: Sequence[Alpha]
     ) -> Floats:
         limit = MEMORY if self.memory_limit is None else self.memory_limit
-        C = Correlations(unit_ranks_of(values, rows.weight), limit)
+        unlike = Unlikeness(unit_ranks_of(values, rows.weight), limit)
         sigma = Spread.of(_unit_interval(spread))
         alpha = np.array([a for (a,) in grid])
 
         def make(alpha: Floats) -> Callable[[Floats], Floats]:
             def A(V: Floats) -> Floats:
-                unlike = V.sum(axis=0) - (C @ V)
-                return alpha * (sigma @ V) + (1 - alpha) * unlike
+                return alpha * (sigma @ V) + (1 - alpha) * (unlike @ V)
 
             return A
 
@@ -406,7 +407,7 @@ feature_names_in_
         self, make: Callable[[Floats], Callable[[Floats], Floats]], grid: Floats, d: int
     ) -> Floats:
         if self.graph == "symmetric":
-            return energies(make(grid), d, len(grid), self.rho)
+            return energies(make(grid), d, len(grid), self.rho)[0]
         each = [released_energies(make(grid[i : i + 1]), d) for i in range(len(grid))]
         return np.hstack(each)
 
@@ -419,7 +420,7 @@ feature_names_in_
 def _deviations(values: Floats, weight: Floats | None, scale: str | None) -> Floats:
     """Standard deviations of the scaled columns; exactly 0 of a constant."""
     moments = Moments.summarise(values, weight)
-    deviation = np.sqrt(moments.variance(ddof=1.0))
+    deviation = np.sqrt(moments.variance())
     low, high = values.min(axis=0), values.max(axis=0)
     deviation[low == high] = 0.0
     if scale == "standard":

@@ -11,21 +11,25 @@ one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from featurekit.selection.base import rounded
+
 Floats = NDArray[np.float64]
 Product = Callable[[Floats], Floats]
 
 TOLERANCE = 1e-13
+MAX_STEPS = 1000
 BLOCK = 512
+EQUAL = 1e-14
 
 
-class Correlations:
-    """The matrix of absolute rank correlations, as products with vectors.
+class Unlikeness:
+    """The matrix of 1 - |C| for rank correlations C, as products with vectors.
 
     Parameters
     ----------
@@ -42,31 +46,34 @@ class Correlations:
         d = R.shape[1]
         if 8 * d * d <= memory_limit:
             matrix = np.empty((d, d), order="F")
-            for start in range(0, d, BLOCK):
-                self._fill(slice(start, min(start + BLOCK, d)), matrix[:, start:])
+            for start, stop, block in self._blocks():
+                matrix[start:, start:stop] = block
+                matrix[start:stop, stop:] = block[stop - start :].T
             self._matrix = matrix
 
-    def _fill(self, columns: slice, out: Floats) -> Floats:
-        """Absolute correlations of all features with some, into ``out``."""
-        width = columns.stop - columns.start
-        block = out[:, :width]
-        # the transpose of a column-major block is what BLAS writes to directly
-        np.matmul(self.R[:, columns].T, self.R, out=block.T)
-        np.abs(block, out=block)
-        at = np.arange(width)
-        block[columns.start + at, at] = 1.0
-        return block
+    def _blocks(self) -> Iterator[tuple[int, int, Floats]]:
+        """Columns from the diagonal downwards; the rest follows by symmetry."""
+        d = self.R.shape[1]
+        scratch = np.empty(BLOCK * d)
+        for start in range(0, d, BLOCK):
+            stop = min(start + BLOCK, d)
+            part = scratch[: (stop - start) * (d - start)]
+            block = part.reshape(stop - start, d - start)
+            np.matmul(self.R[:, start:stop].T, self.R[:, start:], out=block)
+            np.abs(block, out=block)
+            np.subtract(1.0, block, out=block)
+            # columns of the same ranks have nothing that the other lacks
+            block[block < EQUAL] = 0.0
+            yield start, stop, block.T
 
     def __matmul__(self, V: Floats) -> Floats:
         """The product with the columns of V (d, m)."""
         if self._matrix is not None:
             return self._matrix @ V
-        d = self.R.shape[1]
-        out = np.empty((d, V.shape[1]))
-        scratch = np.empty((d, BLOCK), order="F")
-        for start in range(0, d, BLOCK):
-            columns = slice(start, min(start + BLOCK, d))
-            out[columns] = self._fill(columns, scratch).T @ V
+        out = np.zeros((self.R.shape[1], V.shape[1]))
+        for start, stop, block in self._blocks():
+            out[start:] += block @ V[start:stop]
+            out[start:stop] += block[stop - start :].T @ V[stop:]
         return out
 
 
@@ -100,75 +107,58 @@ class Spread:
         return out
 
 
-def spectral_radius(A: Product, d: int, m: int, max_iter: int = 1000) -> Floats:
-    """Largest eigenvalues of m symmetric matrices of weights >= 0, by power iteration.
-
-    Parameters
-    ----------
-    A : callable
-        (d, m) to (d, m): the product of each matrix with its column.
-    d, m : int
-
-    Returns
-    -------
-    float64 array (m,)
-        The error is of the order of the square of the last residual.
-    """
-    v = np.full((d, m), 1 / np.sqrt(d))
-    for _ in range(max_iter):
-        w = A(v)
-        rho = np.einsum("ij,ij->j", v, w)
-        residual = np.sqrt(((w - v * rho) ** 2).sum(axis=0))
-        if (residual <= 1e-8 * rho).all():
-            break
-        # half of the old vector: a graph of two halves has an eigenvalue -rho
-        v = w + v * rho
-        length = np.sqrt((v**2).sum(axis=0))
-        v /= np.where(length > 0, length, 1)
-    return rho
-
-
-def energies(A: Product, d: int, m: int, rho: float = 0.9) -> Floats:
+def energies(A: Product, d: int, m: int, rho: float = 0.9) -> tuple[Floats, Floats]:
     """Energies in m symmetric graphs, with r = ``rho`` over the spectral radius.
 
     Parameters
     ----------
     A : callable
-        As for `spectral_radius`.
+        (d, m) to (d, m): the product of each matrix, of weights >= 0, with its column.
     d, m : int
     rho : float
         Below 1. The condition of the system is (1 + rho) / (1 - rho) at most.
 
     Returns
     -------
-    float64 array (d, m)
+    energies : float64 array (d, m)
+    radius : float64 array (m,)
+        The spectral radii.
 
     Notes
     -----
-    Solved by conjugate gradients, started from the share along the leading vector.
+    By the method of Lanczos, started from 1, where the system and the leading vector
+    share their products: within the span Q of 1, A1, A^2 1, ... the matrix is
+    tridiagonal, T = Q'AQ. Its largest eigenvalue is the radius, for weights >= 0 have a
+    leading vector without negative entries, which 1 is not orthogonal to; and with
+    f(t) = rt / (1 - rt) the energies are Q f(T) Q'1. Every new vector is made
+    orthogonal to all before it.
     """
-    radius = spectral_radius(A, d, m)
-    r = np.where(radius > 0, rho / np.where(radius > 0, radius, 1), 0.0)
-    b = r * A(np.ones((d, m)))
-    s = np.zeros((d, m))
-    residual = b.copy()
-    direction = residual.copy()
-    norm = np.einsum("ij,ij->j", residual, residual)
-    goal = TOLERANCE**2 * norm
-    for _ in range(10 * d + 100):
-        active = norm > goal
-        if not active.any():
+    basis = [np.full((d, m), 1 / np.sqrt(d))]
+    largest = min(d, MAX_STEPS)
+    T = np.zeros((m, largest + 1, largest + 1))
+    for k in range(largest):
+        w = A(basis[k])
+        T[:, k, k] = np.einsum("ij,ij->j", basis[k], w)
+        size = np.sqrt(np.einsum("ij,ij->j", w, w))
+        for _ in range(2):  # once leaves rounding errors of the first time
+            for q in basis:
+                w -= q * np.einsum("ij,ij->j", q, w)
+        after = np.sqrt(np.einsum("ij,ij->j", w, w))
+        after[after <= 1e-14 * size] = 0.0  # the span is closed
+        T[:, k, k + 1] = T[:, k + 1, k] = after
+        values, vectors = np.linalg.eigh(T[:, : k + 1, : k + 1])
+        radius = np.maximum(values[:, -1], 0.0)
+        r = np.divide(rho, radius, out=np.zeros(m), where=radius > 0)
+        t = r[:, None] * values
+        share = np.einsum("mij,mj,mj->mi", vectors, t / (1 - t), vectors[:, 0])
+        left = after * np.abs(vectors[:, -1, -1])
+        open_ = r * after * np.abs(share[:, -1])
+        size = np.sqrt((share**2).sum(axis=1))
+        if ((left <= 1e-8 * radius) & (open_ <= TOLERANCE * size)).all():
             break
-        moved = direction - r * A(direction)
-        curvature = np.einsum("ij,ij->j", direction, moved)
-        step = np.where(active, norm / np.where(curvature > 0, curvature, 1), 0.0)
-        s += step * direction
-        residual -= step * moved
-        after = np.einsum("ij,ij->j", residual, residual)
-        ratio = np.where(active, after / np.where(norm > 0, norm, 1), 0.0)
-        direction = residual + ratio * direction
-        norm = after
-    return s
+        basis.append(np.divide(w, after, out=np.zeros_like(w), where=after > 0))
+    s = sum(q * share[:, i] for i, q in enumerate(basis[: share.shape[1]]))
+    return np.sqrt(d) * np.asarray(s), radius
 
 
 def released_energies(A: Product, d: int) -> Floats:
@@ -223,9 +213,9 @@ def two_means(scores: Floats) -> int:
     Returns
     -------
     int
-        At least 1; all of them where all are equal.
+        At least 1; all of them where all are equal, to twelve digits.
     """
-    x = np.sort(scores)[::-1]
+    x = np.sort(rounded(scores))[::-1]
     d = len(x)
     if d < 2 or x[0] == x[-1]:
         return d

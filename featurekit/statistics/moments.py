@@ -128,13 +128,14 @@ def unit_ranks_of(values: Floats, weight: Floats | None = None) -> Floats:
     root = None if weight is None else np.sqrt(weight)
     total = n if weight is None else weight.sum()
     for j in range(p):
+        if (values[:, j] == values[:1, j]).all():
+            # of weights with fractions, rounding would be left
+            out[:, j] = 0.0
+            continue
         ranks = mid_ranks(values[:, j], weight)
         # the mean of all ranks is known
         ranks -= total / 2
         if root is not None:
             ranks *= root
-        length = np.sqrt(ranks @ ranks)
-        if length > 0:
-            ranks /= length
-        out[:, j] = ranks
+        out[:, j] = ranks / np.sqrt(ranks @ ranks)
     return out
