@@ -9,7 +9,7 @@ from featurekit.data.columns import (
 )
 from featurekit.data.frames import frame_type
 from featurekit.data.ingest import ColumnSpec, Schema
-from featurekit.data.output import append_columns, select_columns
+from featurekit.data.output import append_columns, select_columns, take_rows
 
 __all__ = [
     "CategoricalColumn",
@@ -22,4 +22,5 @@ __all__ = [
     "append_columns",
     "frame_type",
     "select_columns",
+    "take_rows",
 ]

@@ -128,6 +128,13 @@ def column_names(X: Any) -> tuple[str, ...]:
     )
 
 
+def header(X: Mapping[Any, Any]) -> Any:
+    """A frame without rows, of a mapping's names: for what knows frames alone."""
+    import pandas as pd
+
+    return pd.DataFrame(columns=list(column_names(X)))
+
+
 def as_matrix(X: Any) -> NDArray[Any]:
     """X as a 2-D array; nested lists of strings and numbers stay what they are."""
     array = np.asarray(X)

@@ -50,8 +50,13 @@ def append_columns(
         An array is float64, or of objects where X held text.
     """
     came = frame_type(X)
+    if isinstance(X, Mapping) and container != "default":
+        X, came = _frame(container, _arrays(X), len(_first(X)), None), container  # type: ignore[assignment]
     _refuse_taken(X, came, new, keep_input, input_names)
     target: FrameType = came if container == "default" else container  # type: ignore[assignment]
+    if isinstance(X, Mapping):
+        made = {name: _numbers(column) for name, column in new.items()}
+        return {**X, **made} if keep_input else made
     if target == "numpy":
         return _array(as_matrix(X), new, keep_input)
     if came == "numpy":
@@ -81,9 +86,12 @@ def select_columns(X: Any, positions: Sequence[int]) -> Any:
 
     Parameters
     ----------
-    X : frame or 2-D array-like
+    X : frame, 2-D array-like or mapping of 1-D arrays
     positions : sequence of int
     """
+    if isinstance(X, Mapping):
+        items = list(X.items())
+        return dict(items[position] for position in positions)
     if frame_type(X) == "numpy":
         return as_matrix(X)[:, list(positions)]
     native = native_of(X)
@@ -91,6 +99,48 @@ def select_columns(X: Any, positions: Sequence[int]) -> Any:
     if frame.implementation.is_pandas():
         return native.iloc[:, list(positions)]  # keeps the rows of no columns
     return frame[:, list(positions)].to_native()
+
+
+def take_rows(X: Any, rows: Sequence[int] | NDArray[np.integer[Any]]) -> Any:
+    """Some of the caller's rows, untouched, in the order given.
+
+    Parameters
+    ----------
+    X : frame, 2-D array-like or mapping of 1-D arrays
+    rows : sequence of int
+
+    Returns
+    -------
+    frame, array or mapping
+        Of the type that came in.
+    """
+    index = np.asarray(rows, dtype=np.intp)
+    if isinstance(X, Mapping):
+        return {name: _take(values, index) for name, values in X.items()}
+    if frame_type(X) == "numpy":
+        return as_matrix(X)[index]
+    frame: Any = nw.from_native(native_of(X), eager_only=True)
+    return frame[index].to_native()
+
+
+def _take(values: Any, index: NDArray[np.intp]) -> Any:
+    series: Any = nw.from_native(values, pass_through=True, allow_series=True)
+    if isinstance(series, nw.Series):
+        return series[index].to_native()
+    return np.asarray(values)[index]
+
+
+def _first(X: Mapping[Any, Any]) -> Any:
+    return next(iter(X.values()), ())
+
+
+def _arrays(X: Mapping[Any, Any]) -> dict[str, Any]:
+    """The columns of a mapping as what `_frame` takes: series as they are."""
+    return {str(name): _column(values) for name, values in X.items()}
+
+
+def _column(values: Any) -> Any:
+    return values if hasattr(values, "dtype") else np.asarray(values)
 
 
 def _refuse_taken(

@@ -6,6 +6,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from featurekit.selection.baselines import (
+        OMP,
+        GroupLasso,
+        OneShotAttention,
+        SequentialLasso,
+    )
     from featurekit.selection.boruta import BorutaShadow
     from featurekit.selection.disco import DisCo
     from featurekit.selection.inf_fs import InfFS
@@ -16,18 +22,26 @@ if TYPE_CHECKING:
 _HOME = {
     "BorutaShadow": "boruta",
     "DisCo": "disco",
+    "GroupLasso": "baselines",
     "InfFS": "inf_fs",
     "MRMR": "mrmr",
+    "OMP": "baselines",
+    "OneShotAttention": "baselines",
     "SequentialAttention": "sequential_attention",
+    "SequentialLasso": "baselines",
     "StabilitySelection": "stability",
 }
 
 __all__ = [
     "MRMR",
+    "OMP",
     "BorutaShadow",
     "DisCo",
+    "GroupLasso",
     "InfFS",
+    "OneShotAttention",
     "SequentialAttention",
+    "SequentialLasso",
     "StabilitySelection",
 ]
 

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from inspect import signature
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import _fit_context, clone
+from sklearn.base import _fit_context, clone, is_classifier, is_regressor
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
@@ -20,12 +19,12 @@ from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress, Step
 from featurekit.selection.base import Rows, Selector
 from featurekit.selection.design import Design, weighted_median
+from featurekit.selection.forward import Search
 from featurekit.statistics.contingency import false_discovery_rate
 from featurekit.statistics.distance import (
     distance_correlation_pvalue,
     distance_correlations,
 )
-from featurekit.statistics.distance_batches import Batch
 from featurekit.statistics.folds import Folds
 
 Floats = NDArray[np.float64]
@@ -62,8 +61,16 @@ class DisCo(Selector):
     window : float, default=0.4
         Of classes: rows count as unsure where the probabilities of the two likeliest
         differ by less. Of two classes 0.4 is 0.3 < p < 0.7.
+    min_window : int, default=100
+        Rows that must be unsure; of fewer all rows serve. A table of less than twice as
+        many is taken whole in each step, without a model (but for "auto").
     residual_share : float, default=0.5
         Of numbers: the share of the rows, those of the largest residuals, that count.
+    shrinkage : "auto" or float, default="auto"
+        With "forward": the share of the identity in the correlations by which the
+        columns chosen, k - 1, and a candidate are whitened. 0 is the affine-invariant
+        form; "auto" is 3k / (n + 3k) for batches of n rows, since correlations of many
+        columns of few rows are mostly chance.
     batch_size : int, default=512
         Rows whose distances are looked at together.
     n_batches : int, default=4
@@ -72,12 +79,13 @@ class DisCo(Selector):
         Columns that "forward" and "partial" look at: the best by "filter".
     duplicates_tol : float, default=1e-6
         A column is refused where a straight line through one of those chosen leaves
-        less than this share of its variance.
+        no more than this share of its variance; one of several numbers (categories,
+        gaps), where that is so of each.
     patience : int, default=5
         Steps without improvement after which "forward" with "auto" stops.
     groups : None, list of labels or list of lists, default=None
         Columns to keep or drop together: a label per column, or lists of columns. With
-        "filter" a group scores as its best column, else it is one vector.
+        "forward" a group is one vector, else it scores as its best column.
     categorical_features : "auto" or list of str or int, default="auto"
         Columns whose numbers are categories; text always is.
     task : {"auto", "classification", "regression", "binary", "multiclass"}
@@ -116,6 +124,8 @@ feature_names_in_
       classes and for numbers. Where they are too few all rows serve.
     - They are drawn anew in each step, in several batches of 512 in place of 2,048
       consecutive ones, and the last ones are not dropped.
+    - The whitening is shrunk (``shrinkage``): with few rows beside the columns chosen
+      their inverse covariance is noise.
     - Duplicates are refused by their correlation, not by a sum of differences, which
       may cancel.
     - A candidate's distances beside those chosen are told from theirs by one more
@@ -158,7 +168,9 @@ feature_names_in_
         "estimator": [HasMethods(["fit", "predict"]), None],
         "cv": ["cv_object"],
         "window": [Interval(Real, 0, 1, closed="right")],
+        "min_window": [Interval(Integral, 4, None, closed="left")],
         "residual_share": [Interval(Real, 0, 1, closed="right")],
+        "shrinkage": [StrOptions({"auto"}), Interval(Real, 0, 1, closed="both")],
         "batch_size": [Interval(Integral, MIN_BATCH, None, closed="left")],
         "n_batches": [Interval(Integral, 1, None, closed="left")],
         "max_candidates": [Interval(Integral, 1, None, closed="left"), None],
@@ -177,7 +189,9 @@ feature_names_in_
         estimator: Any = None,
         cv: Any = 3,
         window: float = 0.4,
+        min_window: int = 100,
         residual_share: float = 0.5,
+        shrinkage: Any = "auto",
         batch_size: int = 512,
         n_batches: int = 4,
         max_candidates: int | None = 1000,
@@ -198,7 +212,9 @@ feature_names_in_
         self.estimator = estimator
         self.cv = cv
         self.window = window
+        self.min_window = min_window
         self.residual_share = residual_share
+        self.shrinkage = shrinkage
         self.batch_size = batch_size
         self.n_batches = n_batches
         self.max_candidates = max_candidates
@@ -231,20 +247,26 @@ feature_names_in_
         -------
         DisCo
         """
-        if self.mode == "partial" and self.n_features_to_select == "auto":
+        auto = self.n_features_to_select == "auto"
+        if auto and self.mode == "partial":
             raise ValueError(
                 "n_features_to_select='auto' goes with mode='filter' or 'forward': "
                 "'partial' has no measure of how many are enough"
             )
+        if auto and self.mode == "filter" and not self.bias_corrected:
+            raise ValueError(
+                "n_features_to_select='auto' is a test, and that is of the "
+                "bias-corrected correlation: use bias_corrected=True"
+            )
         rows = self._read(X, y, sample_weight, groups)
         n_total = len(rows) if rows.weight is None else rows.weight.sum()
         if n_total < 4:
-            raise ValueError(
-                f"{n_total:g} rows (n_samples): distance correlation needs at least 4. "
-                "Found array with 1 sample."
-                if n_total == 1
-                else f"{n_total:g} rows: distance correlation needs at least 4"
-            )
+            what = f"X has {n_total:g} rows"
+            if rows.weight is not None:
+                what = f"sample_weight adds up to {n_total:g} rows, as it counts them"
+            raise ValueError(f"{what}: distance correlation needs at least 4")
+        if self.mode == "forward" and self.estimator is not None:
+            _check_estimator(self.estimator, rows)
         for name in ("pvalues_", "validation_scores_"):
             self.__dict__.pop(name, None)
         n_keep = self._n_to_select(rows.units.n_units)
@@ -260,7 +282,8 @@ feature_names_in_
             else:
                 most = min(rows.units.n_units, n_keep or rows.units.n_units)
                 with progress.phase(self.mode, most) as step:
-                    self._search(rows, found, n_keep, budget, step)
+                    cv = _folds_of_present(self.cv, sample_weight)
+                    self._search(rows, found, n_keep, cv, budget, step)
         self.stopped_ = budget.why
         return self
 
@@ -306,12 +329,8 @@ feature_names_in_
     def _n_dependent(self, rows: Rows, scores: Floats) -> int:
         """Units kept by "auto": one at least."""
         n_total = len(rows) if rows.weight is None else rows.weight.sum()
-        if not self.bias_corrected:
-            raise ValueError(
-                "n_features_to_select='auto' is a test, and that is of the "
-                "bias-corrected correlation: use bias_corrected=True"
-            )
         p = np.array([distance_correlation_pvalue(float(r), n_total) for r in scores])
+        p[~np.isin(np.arange(len(p)), rows.units.of_column[rows.varies])] = 1.0
         return max(1, int((false_discovery_rate(p) <= self.alpha).sum()))
 
     # -- forward and partial -------------------------------------------------------
@@ -321,26 +340,36 @@ feature_names_in_
         rows: Rows,
         found: Floats,
         n_keep: int | None,
+        cv: Any,
         budget: Budget,
         step: Step,
     ) -> None:
         """Choose units one after the other."""
         assert rows.target is not None
         design = rows.design()
-        search = _Search.begin(design, found, self.max_candidates)
+        search = Search.begin(design, found, self.max_candidates)
         rng = check_random_state(self.random_state)
         seed = int(rng.randint(2**31 - 1))
         forward = self.mode == "forward"
         folds = None
-        if forward:
+        asks = n_keep is None or len(rows) >= 2 * self.min_window
+        if forward and asks:
             X = np.empty((len(rows), 1))
-            folds = make_folds(self.cv, X, rows.target, rows.groups, seed)
+            folds = make_folds(cv, X, rows.target, rows.groups, seed)
+            learnt = [rows.target.y[folds.train_rows(f)] for f in range(folds.n_folds)]
+            if not any(_two_values(y) for y in learnt):
+                raise ValueError(
+                    "no fold has rows of two classes to learn from: pass a cv, or "
+                    "groups, that mix the classes"
+                )
         most = len(search.left) if n_keep is None else n_keep
         losses: list[float] = []
         unsure = np.arange(len(rows))
         while search.left and len(search.order) < most and not budget.stopped():
             batches = self._batches(rows, unsure, rng)
-            search.choose(batches, design, rows.target, forward, self._n_threads())
+            search.choose(
+                batches, design, rows.target, forward, self.shrinkage, self._n_threads()
+            )
             search.refuse_duplicates(design, rows.weight, self.duplicates_tol)
             step()
             last = len(search.order) == most and n_keep is not None
@@ -387,12 +416,12 @@ feature_names_in_
             guess = np.zeros((len(rows), len(target.labels)))
         for fold in range(folds.n_folds):
             train, test = folds.train_rows(fold), folds.test_rows(fold)
-            if len(np.unique(target.y[train])) < 2:
+            if not _two_values(target.y[train]):
                 tested = np.setdiff1d(tested, test)
                 continue
             model = (
                 clone(self.estimator)
-                if self.estimator
+                if self.estimator is not None
                 else _small_trees(len(train), target)
             )
             extra = {} if weight is None else {"sample_weight": weight[train]}
@@ -418,115 +447,10 @@ feature_names_in_
             two = np.sort(p, axis=1)[:, -2:]
             unsure = tested[two[:, 1] - two[:, 0] < self.window]
         # all of one class, or too few: the whole table has more to say
-        enough = max(MIN_BATCH, 2 * len(target.labels), len(rows) // 10)
+        enough = max(self.min_window, 2 * len(target.labels))
         if len(unsure) < enough or len(np.unique(target.y[unsure])) < 2:
             unsure = np.arange(len(rows))
         return loss, unsure
-
-
-@dataclass(eq=False)
-class _Search:
-    """Units chosen so far, and those that may be.
-
-    Attributes
-    ----------
-    order : list of int
-    left : list of int
-        Candidates, best by the filter first.
-    refused : list of int
-        Near-duplicates of those chosen.
-    scores : float64 array (n_units,)
-    """
-
-    order: list[int]
-    left: list[int]
-    refused: list[int]
-    scores: Floats
-
-    @classmethod
-    def begin(cls, design: Design, found: Floats, most: int | None) -> _Search:
-        ranked = np.argsort(-found, kind="stable").tolist()
-        present = set(np.unique(design.unit).tolist())
-        left = [u for u in ranked if u in present][:most]
-        return cls([], left, [], np.full(design.n_units, -np.inf))
-
-    def rest(self, found: Floats) -> list[int]:
-        """Units not chosen: those seen by the filter's order, duplicates last."""
-        taken = {*self.order, *self.refused}
-        ranked = np.argsort(-found, kind="stable").tolist()
-        return [u for u in ranked if u not in taken] + self.refused
-
-    def choose(
-        self,
-        batches: list[Ints],
-        design: Design,
-        target: Target,
-        forward: bool,
-        n_threads: int,
-    ) -> None:
-        """Add the best candidate, by the mean over the batches."""
-        K = np.flatnonzero(np.isin(design.unit, self.order))
-        total = np.zeros(len(self.left))
-        for rows in batches:
-            batch = Batch.of(target.y[rows], target.task != "regression")
-            values = design.values[rows]
-            score = batch.joint if forward else batch.partial
-            for at, extra, last in _by_width(design, self.left):
-                if extra.shape[1] == 0:
-                    total[at] += score(values[:, K], values[:, last], n_threads)
-                    continue
-                for i, columns, one in zip(at, extra, last, strict=True):
-                    beside = np.concatenate([K, columns])
-                    if forward:
-                        total[i] += score(values[:, beside], values[:, [one]])[0]
-                    else:
-                        # of a group, its best column beside those chosen
-                        whole = np.append(columns, one)
-                        total[i] += score(values[:, K], values[:, whole]).max()
-        total /= len(batches)
-        self.scores[self.left] = total
-        # single precision: what is equal to six digits is equal
-        best = int(np.argmax(np.round(total, 6)))
-        self.order.append(self.left.pop(best))
-
-    def refuse_duplicates(
-        self, design: Design, weight: Floats | None, tolerance: float
-    ) -> None:
-        """Drop candidates that are a straight line of the one chosen last."""
-        own = np.flatnonzero(design.unit == self.order[-1])
-        if len(own) > 1 or not self.left:
-            return
-        singles = [u for u in self.left if np.count_nonzero(design.unit == u) == 1]
-        at = np.flatnonzero(np.isin(design.unit, singles))
-        if not len(at):
-            return
-        w = np.ones(len(design.values)) if weight is None else weight
-        x = design.values[:, own[0]] - design.values[0, own[0]]
-        x = x - (w @ x) / w.sum()
-        square = w @ x**2
-        F = design.values[:, at] - design.values[0, at]
-        F = F - (w @ F) / w.sum()
-        spread = w @ F**2
-        line = ((w * x) @ F) ** 2
-        same = line >= (1 - tolerance) * square * spread
-        gone = set(design.unit[at[same & (spread > 0)]].tolist())
-        self.refused += [u for u in self.left if u in gone]
-        self.left = [u for u in self.left if u not in gone]
-
-
-def _by_width(design: Design, units: list[int]) -> Iterator[tuple[Ints, Ints, Ints]]:
-    """Units by their number of columns: positions in ``units``, all but the last
-    column, the last column."""
-    columns: dict[int, list[int]] = {u: [] for u in units}
-    for j, unit in enumerate(design.unit.tolist()):
-        if unit in columns:
-            columns[unit].append(j)
-    widths: dict[int, list[int]] = {}
-    for i, unit in enumerate(units):
-        widths.setdefault(len(columns[unit]), []).append(i)
-    for width, at in sorted(widths.items()):
-        table = np.array([columns[units[i]] for i in at], np.int64)
-        yield np.array(at), table[:, : width - 1], table[:, width - 1]
 
 
 def _parts(column: Any, weight: Floats | None) -> list[tuple[Floats, bool]]:
@@ -547,6 +471,50 @@ def _parts(column: Any, weight: Floats | None) -> list[tuple[Floats, bool]]:
     there = None if weight is None else weight[~missing]
     middle = weighted_median(values[~missing], there)
     return [(np.where(missing, middle, values), False), flag]
+
+
+def _two_values(y: Floats) -> bool:
+    return bool((y != y[:1]).any())
+
+
+def _folds_of_present(cv: Any, sample_weight: Any) -> Any:
+    """Pairs of rows of X as pairs of those that are left of weight above 0."""
+    if cv is None or isinstance(cv, Integral) or hasattr(cv, "split"):
+        return cv
+    weight = np.asarray(sample_weight)
+    if sample_weight is None or weight.ndim == 0:
+        return cv
+    place = np.cumsum(weight > 0) - 1
+    return [
+        tuple(place[rows][weight[rows] > 0] for rows in map(np.asarray, pair))
+        for pair in cv
+    ]
+
+
+def _check_estimator(estimator: Any, rows: Rows) -> None:
+    """Refuse a model of the other task, or that takes no weights if there are some."""
+    assert rows.target is not None
+    name = type(estimator).__name__
+    if hasattr(estimator, "__sklearn_tags__"):
+        if rows.target.task != "regression" and is_regressor(estimator):
+            raise ValueError(
+                f"estimator={name} is a regressor and y has classes: pass a "
+                "classifier, or task='regression'"
+            )
+        if rows.target.task == "regression" and is_classifier(estimator):
+            raise ValueError(
+                f"estimator={name} is a classifier and y has numbers: pass a "
+                "regressor, or task='classification'"
+            )
+    if rows.weight is not None:
+        parameters = signature(estimator.fit).parameters.values()
+        if not any(
+            p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters
+        ):
+            raise ValueError(
+                f"estimator={name} takes no sample_weight: leave the weights out, or "
+                "pass an estimator that takes them"
+            )
 
 
 def _done(losses: list[float], patience: int) -> bool:

@@ -70,8 +70,8 @@ class InfFS(Selector):
         Columns are scaled so before sigma is taken of them. With "standard" all sigma
         are alike; with None a column in large units outweighs the others.
     estimator : estimator or None, default=None
-        What "cv" judges by. None is ridge regression, of classes its classifier.
-    cv : int or splitter, default=5
+        What "cv" judges by. None is logistic regression, of numbers ridge regression.
+    cv : int or splitter, default=3
     groups : None, list of labels or list of lists, default=None
         Columns to keep or drop together: a label per column, or lists of columns. A
         group scores as its best column.
@@ -163,7 +163,7 @@ feature_names_in_
         rho: float = 0.9,
         scale: str | None = "minmax",
         estimator: Any = None,
-        cv: Any = 5,
+        cv: Any = 3,
         groups: Any = None,
         categorical_features: Any = "auto",
         task: str = "auto",
@@ -293,7 +293,11 @@ feature_names_in_
             "mean_test_score": mean,
             "std_test_score": results.std(axis=0),
         }
-        return int(np.argmax(np.round(mean, 12)))
+        best = np.flatnonzero(np.round(mean, 12) == np.round(mean, 12).max())
+        # of equals the most even mixture
+        shares = np.array(grid)
+        apart = ((shares - shares.mean(axis=0)) ** 2).sum(axis=1)
+        return int(best[np.argmin(apart[best])])
 
     def _judge(
         self,
@@ -333,13 +337,15 @@ feature_names_in_
         return out
 
     def _model(self, target: Target) -> Any:
-        from sklearn.linear_model import Ridge, RidgeClassifier
+        from sklearn.linear_model import LogisticRegression, Ridge
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
         model = self.estimator
         if model is None:
-            model = Ridge() if target.task == "regression" else RidgeClassifier()
+            numbers = target.task == "regression"
+            # least squares would mask classes that lie between others
+            model = Ridge() if numbers else LogisticRegression(max_iter=300)
         return make_pipeline(StandardScaler(), clone(model))
 
     def _scores(self, rows: Rows, grid: Sequence[Alpha]) -> Floats:

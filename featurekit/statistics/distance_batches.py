@@ -7,8 +7,9 @@ of Mahalanobis. With one more column f it is
     d^2([K, f]) = d^2(K) + (r_i - r_j)^2 / var(r),
 
 where r is what K does not explain of f by least squares: the inverse of a covariance
-in block form. A candidate therefore costs one pass over the pairs, and no matrix of its
-own.
+in block form. The same holds of correlations shrunk towards the identity, as ridge
+regression does, with the Schur complement in place of var(r). A candidate therefore
+costs one pass over the pairs, and no matrix of its own.
 """
 
 from __future__ import annotations
@@ -27,6 +28,9 @@ Floats = NDArray[np.float64]
 EXPLAINED = 1e-10
 """A column of which less than this share is left adds nothing to those beside it."""
 
+ROUNDING = 1e-12
+"""A sum of squares that is less than this share of its terms is 0."""
+
 _BLOCK = 32
 _NONE: Floats = np.zeros((0, 0))
 
@@ -38,7 +42,7 @@ class Batch:
     Attributes
     ----------
     distances : float64 array (n, n)
-        Of the target, between each two rows.
+        Of the target, between each two rows; the largest is 1.
     """
 
     distances: Floats
@@ -56,10 +60,14 @@ class Batch:
         """
         if discrete:
             return cls((y[:, None] != y).astype(np.float64))
-        return cls(np.abs(y[:, None] - y))
+        distances = np.abs(y[:, None] - y)
+        # single precision ends at 1e38
+        return cls(distances / (distances.max(initial=0.0) or 1.0))
 
-    def joint(self, K: Floats, F: Floats, n_threads: int = 1) -> Floats:
-        """Affine-invariant distance correlation of [K, f] with the target.
+    def joint(
+        self, K: Floats, F: Floats, *, shrinkage: float = 0.0, n_threads: int = 1
+    ) -> Floats:
+        """Distance correlation of [K, f] with the target, K and f whitened.
 
         Parameters
         ----------
@@ -67,6 +75,10 @@ class Batch:
             Columns beside which each candidate is looked at; k may be 0.
         F : float64 array (n, c)
             Candidates.
+        shrinkage : float
+            The share lambda of the identity in their correlations. 0 is the
+            affine-invariant form.
+        n_threads : int
 
         Returns
         -------
@@ -74,16 +86,15 @@ class Batch:
             The V-statistic, not squared; 0 where nothing varies.
         """
         n = len(F)
-        Q = _whitened(K)
-        x = _residuals(Q, F)
         y = _centred(self.distances, n, n)
-        sums = _sums(_squared_distances(Q), x, y, _NONE, n_threads)
-        # columns of [K, f] have variance 1: the sum of d^2 is 2 n^2 times their number
-        squares = 2.0 * n * n * (Q.shape[1] + x.any(axis=0))
+        space = Space.of(K, shrinkage)
+        x, length = space.residuals(F)
+        sums = _sums(space.squared, x, y, _NONE, n_threads)
+        squares = 2.0 * n * n * (space.length + length)
         variance = squares - 2 / n * sums[:, 2] + (sums[:, 3] / n) ** 2
         return np.sqrt(np.clip(_ratio(sums[:, 0], variance, (y**2).sum(), 0.0), 0, 1))
 
-    def partial(self, K: Floats, F: Floats, n_threads: int = 1) -> Floats:
+    def partial(self, K: Floats, F: Floats, *, n_threads: int = 1) -> Floats:
         """Partial distance correlation of f and the target, K taken out of both.
 
         Parameters
@@ -100,11 +111,14 @@ class Batch:
         n = len(F)
         x = _unit(F)
         y = _u_centred(self.distances)
-        whole = (y**2).sum()
+        whole = (self.distances**2).sum()
         z, z_square = _NONE, 0.0
         if K.shape[1]:
-            z = _u_centred(np.sqrt(_squared_distances(_whitened(K))))
+            apart = Space.of(K).squared
+            z = _u_centred(np.sqrt(apart))
             z_square = (z**2).sum()
+            if z_square <= ROUNDING * apart.sum():
+                z_square = 0.0
         if z_square > 0:
             y = y - (y * z).sum() / z_square * z
         sums = _sums(np.zeros_like(y), x, y, z if z_square > 0 else _NONE, n_threads)
@@ -114,7 +128,7 @@ class Batch:
         if z_square > 0:
             variance -= sums[:, 1] ** 2 / z_square
         y_left = (y**2).sum()
-        if y_left <= 1e-12 * whole:
+        if y_left <= ROUNDING * whole:
             return np.zeros(F.shape[1])
         return np.clip(_ratio(sums[:, 0], variance, y_left, 1e-6 * squares), -1, 1)
 
@@ -152,24 +166,77 @@ def _unit(columns: Floats) -> Floats:
     )
 
 
-def _whitened(K: Floats) -> Floats:
-    """Columns of variance 1 and no correlation that span those of K."""
-    if K.shape[1] == 0:
-        return K
-    unit = _unit(K)
-    values, vectors = np.linalg.eigh(unit.T @ unit / len(unit))
-    kept = values > EXPLAINED * values.max(initial=0.0)
-    return unit @ (vectors[:, kept] / np.sqrt(values[kept]))
+@dataclass(frozen=True, eq=False)
+class Space:
+    """Columns K with Mahalanobis distances, of a covariance that may be shrunk.
 
+    Attributes
+    ----------
+    unit : float64 array (n, k)
+        Of mean 0 and variance 1.
+    inverse : float64 array (k, k)
+        Of (1 - lambda) R + lambda I, with R their correlations.
+    length : float
+        Mean square length of a row.
+    squared : float64 array (n, n)
+        Squared distances.
+    shrinkage : float
+        lambda.
+    """
 
-def _residuals(Q: Floats, F: Floats) -> Floats:
-    """What Q does not explain of each candidate, of variance 1; 0 if nothing."""
-    x = _unit(F)
-    for _ in range(2):  # the second time takes away what rounding left
-        x = x - Q @ (Q.T @ x / len(x))
-    deviation = np.sqrt((x**2).mean(axis=0))
-    left = deviation > np.sqrt(EXPLAINED)
-    return np.divide(x, deviation, out=np.zeros_like(x), where=left)
+    unit: Floats
+    inverse: Floats
+    length: float
+    squared: Floats
+    shrinkage: float
+
+    @classmethod
+    def of(cls, K: Floats, shrinkage: float = 0.0) -> Space:
+        """Take the columns; directions in which they do not vary are left out."""
+        n = len(K)
+        unit = _unit(K)
+        if not K.shape[1]:
+            return cls(unit, np.zeros((0, 0)), 0.0, np.zeros((n, n)), shrinkage)
+        R = unit.T @ unit / n
+        values, vectors = np.linalg.eigh(R)
+        kept = values > EXPLAINED * values.max(initial=0.0)
+        values, vectors = values[kept], vectors[:, kept]
+        shrunk = (1 - shrinkage) * values + shrinkage
+        Q = unit @ (vectors / np.sqrt(shrunk))
+        inverse = vectors / shrunk @ vectors.T
+        length = float((values / shrunk).sum())
+        return cls(unit, inverse, length, _squared_distances(Q), shrinkage)
+
+    def residuals(self, F: Floats) -> tuple[Floats, Floats]:
+        """What one more column adds to the distances, of each candidate.
+
+        Returns
+        -------
+        x : float64 array (n, c)
+            (x_i - x_j)^2 is added to the square of each distance; 0 where K explains
+            the candidate.
+        length : float64 array (c,)
+            Mean of x^2.
+        """
+        f = _unit(F)
+        if not self.unit.shape[1]:
+            varies: Floats = f.any(axis=0).astype(np.float64)
+            return f, varies
+        n = len(f)
+        x, keep = f, 1 - self.shrinkage
+        # without shrinkage a second time takes away what rounding left
+        for _ in range(1 if self.shrinkage else 2):
+            x = x - self.unit @ (keep * self.inverse @ (self.unit.T @ x / n))
+        # the block's Schur complement, 1 - (1 - lambda)^2 r' inverse r
+        r = self.unit.T @ f / n
+        left = f.any(axis=0) - keep**2 * (r * (self.inverse @ r)).sum(axis=0)
+        if not self.shrinkage:
+            left = np.asarray((x**2).mean(axis=0))
+        adds = left > EXPLAINED
+        root = np.sqrt(np.maximum(left, 0))
+        x = np.divide(x, root, out=np.zeros_like(x), where=adds)
+        length: Floats = np.square(x).mean(axis=0)
+        return x, length
 
 
 def _squared_distances(Q: Floats) -> Floats:

@@ -21,6 +21,8 @@ BOTH = [
     *("information_value", "shift_counts"),
     *("null_of_counts", "null_of_table", "null_of_pairs", "null_within"),
     *("group_rows", "gather", "hash_rows", "pair_counts", "cross_counts"),
+    *("order_line", "sum_line", "cross_lines", "cross_line_classes", "cross_points"),
+    "joint_sums",
 ]
 COMPILED_ONLY = ["boost_exact_folds", "boost_exact_multiclass_folds"]
 
