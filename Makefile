@@ -39,6 +39,8 @@ bench: setup  ## the side-by-side benchmarks (long; see benchmarks/README.md)
 	$(PY) -m benchmarks.speed
 	$(PY) -m benchmarks.cost
 	$(PY) -m benchmarks.quality
+	for what in distance inf_fs selection sequential_attention; do \
+	  $(PY) -m benchmarks.$$what || exit 1; done
 	for what in scoring files pairs large noise recall search; do \
 	  $(PY) -m benchmarks.ranking_$$what || exit 1; done
 

@@ -14,14 +14,26 @@ if TYPE_CHECKING:
     from featurekit.expressions import register_operator
     from featurekit.generation import OpenFE
     from featurekit.ranking import OutRank
+    from featurekit.selection import DisCo, InfFS, SequentialAttention
 
 _HOME = {
+    "DisCo": "featurekit.selection",
+    "InfFS": "featurekit.selection",
     "OpenFE": "featurekit.generation",
     "OutRank": "featurekit.ranking",
+    "SequentialAttention": "featurekit.selection",
     "register_operator": "featurekit.expressions",
 }
 
-__all__ = ["OpenFE", "OutRank", "__version__", "register_operator"]
+__all__ = [
+    "DisCo",
+    "InfFS",
+    "OpenFE",
+    "OutRank",
+    "SequentialAttention",
+    "__version__",
+    "register_operator",
+]
 
 
 def __getattr__(name: str) -> Any:

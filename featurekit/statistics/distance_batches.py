@@ -220,8 +220,7 @@ class Space:
         """
         f = _unit(F)
         if not self.unit.shape[1]:
-            varies: Floats = f.any(axis=0).astype(np.float64)
-            return f, varies
+            return f, np.einsum("ij,ij->j", f, f) / len(f)
         n = len(f)
         x, keep = f, 1 - self.shrinkage
         # without shrinkage a second time takes away what rounding left
@@ -231,12 +230,11 @@ class Space:
         r = self.unit.T @ f / n
         left = f.any(axis=0) - keep**2 * (r * (self.inverse @ r)).sum(axis=0)
         if not self.shrinkage:
-            left = np.asarray((x**2).mean(axis=0))
+            left = np.einsum("ij,ij->j", x, x) / n
         adds = left > EXPLAINED
         root = np.sqrt(np.maximum(left, 0))
         x = np.divide(x, root, out=np.zeros_like(x), where=adds)
-        length: Floats = np.square(x).mean(axis=0)
-        return x, length
+        return x, np.einsum("ij,ij->j", x, x) / n
 
 
 def _squared_distances(Q: Floats) -> Floats:
