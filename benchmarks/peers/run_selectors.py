@@ -91,6 +91,9 @@ def ours(name: str) -> Selector:
         parameters = {"n_features_to_select": k, **options}
         if "random_state" in inspect.signature(factory).parameters:
             parameters["random_state"] = 0
+        if "task" in inspect.signature(factory).parameters:
+            # whole numbers of more than twenty values are numbers otherwise
+            parameters["task"] = "classification"
         fitted = factory(**parameters).fit(X, y)
         order = getattr(fitted, "order_", None)
         if order is None:  # places, the best is 1
