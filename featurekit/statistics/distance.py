@@ -100,9 +100,9 @@ def distance_correlation(
     >>> round(distance_correlation(x, -3 * x), 3)
     1.0
     """
-    sample, (u, v) = _variables([("x", x), ("y", y)], sample_weight, bias_corrected,
-                                affine_invariant)  # fmt: skip
-    return of.correlation(u, v)
+    sample, arrays = _arrays([("x", x), ("y", y)], sample_weight, bias_corrected,
+                             affine_invariant)  # fmt: skip
+    return _of_two(sample, arrays)
 
 
 def partial_distance_correlation(
@@ -142,7 +142,8 @@ def partial_distance_correlation(
     >>> abs(partial_distance_correlation(x, y, z)) < 0.05
     True
     """
-    sample, (u, v, w) = _variables([("x", x), ("y", y), ("z", z)], sample_weight, True)
+    sample, arrays = _arrays([("x", x), ("y", y), ("z", z)], sample_weight, True)
+    u, v, w = _variables(sample, arrays)
     xy, xz, yz = of.correlation(u, v), of.correlation(u, w), of.correlation(v, w)
     if max(abs(xz), abs(yz)) > 1 - _ROUNDING:
         return 0.0  # nothing is left of x or y
@@ -311,13 +312,14 @@ def distance_correlation_test(
         raise ValueError(f"method={method!r}: use 'chi2' or 'permutation'")
     pair = [("x", x), ("y", y)]
     if method == "chi2":
-        sample, (u, v) = _variables(pair, sample_weight, True)
-        r = of.correlation(u, v)
+        sample, arrays = _arrays(pair, sample_weight, True)
+        r = _of_two(sample, arrays)
         return DistanceTest(r, distance_correlation_pvalue(r, sample.n_total))
     if n_permutations < 1:
         raise ValueError(f"n_permutations={n_permutations}: at least 1 is needed")
-    sample, (u, v) = _variables(pair, sample_weight, True, repeat=True)
-    r = of.correlation(u, v)
+    sample, arrays = _arrays(pair, sample_weight, True, repeat=True)
+    r = _of_two(sample, arrays)
+    u, v = _variables(sample, arrays)
     both, of_x, of_y = of.covariance(u, v)
     # orders that give the same sums in another order count as well
     least = both - 1e-12 * math.sqrt(of_x) * math.sqrt(of_y)
@@ -332,20 +334,51 @@ def distance_correlation_test(
 
 
 def _variable(values: NDArray[Any], sample: of.Sample) -> Any:
-    """A column in order."""
+    """A column in order, or of two classes, which need none."""
     if values.dtype == np.float64:
-        return of.make_line(values, sample)
+        # two numbers have one distance, and correlations do not depend on its length
+        codes = of.two_values(values)
+        if codes is None:
+            return of.make_line(values, sample)
+        values = codes
     return of.make_classes(values, sample)
 
 
-def _variables(
+def _variables(sample: of.Sample, arrays: list[Any]) -> list[Any]:
+    """Arrays as variables, all of points if one is."""
+    if all(array.ndim == 1 for array in arrays):
+        return [_variable(array, sample) for array in arrays]
+    return [
+        of.points_of_classes(of.make_classes(array, sample))
+        if array.dtype != np.float64
+        else of.make_points(array.reshape(sample.n_rows, -1), sample)
+        for array in arrays
+    ]
+
+
+def _of_two(sample: of.Sample, arrays: list[Any]) -> float:
+    """Correlation of two variables that are not needed afterwards."""
+    if any(array.ndim > 1 or array.dtype != np.float64 for array in arrays):
+        return of.correlation(*_variables(sample, arrays))
+    codes = [of.two_values(array) for array in arrays]
+    if codes[0] is None and codes[1] is None:
+        first, second = of.make_lines(arrays[0], arrays[1], sample)
+        return of.correlation(second, first)
+    x, y = (
+        of.make_line(array, sample) if code is None else of.make_classes(code, sample)
+        for array, code in zip(arrays, codes, strict=True)
+    )
+    return of.correlation(x, y)
+
+
+def _arrays(
     named: list[tuple[str, Any]],
     sample_weight: Any,
     bias_corrected: bool,
     affine_invariant: bool = False,
     repeat: bool = False,
 ) -> tuple[of.Sample, list[Any]]:
-    """Arguments as variables of one sample, all of points if one is."""
+    """Arguments as arrays of the rows of one sample."""
     arrays: list[Any] = [given.read_variable(values, name) for name, values in named]
     n = len(arrays[0])
     for array, (name, _) in zip(arrays, named, strict=True):
@@ -365,14 +398,7 @@ def _variables(
         sample, _ = given.read_sample(len(arrays[0]), None, bias_corrected)
     if affine_invariant:
         arrays = [_whitened(array, sample) for array in arrays]
-    if all(array.ndim == 1 for array in arrays):
-        return sample, [_variable(array, sample) for array in arrays]
-    return sample, [
-        of.points_of_classes(of.make_classes(array, sample))
-        if array.dtype != np.float64
-        else of.make_points(array.reshape(sample.n_rows, -1), sample)
-        for array in arrays
-    ]
+    return sample, arrays
 
 
 def _whitened(array: NDArray[Any], sample: of.Sample) -> Any:

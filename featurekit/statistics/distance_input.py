@@ -24,6 +24,8 @@ _MOST_TIMES = 1e100
 
 def read_variable(values: Any, name: str) -> Floats | NDArray[np.int32]:
     """Numbers (n,) or (n, p) as float64, or labels as int32 codes (n,)."""
+    if type(values) is np.ndarray and values.ndim == 1:
+        return read_column(values, name, "auto")
     native = nw.from_native(
         values, allow_series=True, eager_only=True, pass_through=True
     )

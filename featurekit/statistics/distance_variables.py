@@ -159,7 +159,7 @@ class Points:
 Variable = Line | Classes | Points
 
 
-def make_line(values: Floats, sample: Sample) -> Line:
+def make_line(values: Floats, sample: Sample, room: Floats | None = None) -> Line:
     """Numbers in order.
 
     Parameters
@@ -167,18 +167,69 @@ def make_line(values: Floats, sample: Sample) -> Line:
     values : float64 array (n,)
         Finite.
     sample : Sample
+    room : float64 array (3, n), optional
+        Memory to use.
     """
     values = within_range(np.ascontiguousarray(values))
-    order = np.empty(len(values), np.int64)
-    size = np.empty(len(values))
+    if room is None:
+        # in one piece, which the allocator keeps for the next call
+        room = np.empty((3, len(values)))
+    order, size, sums = room[0].view(np.int64), room[1], room[2]
     n_low, m = kernel("order_line")(values, _middle(values), order, size)
-    order, size = order[:m], size[:m]
+    order, size, sums = order[:m], size[:m], sums[:m]
     times = sample.times[order] if len(sample.times) else sample.times
-    sums = np.empty(m)
     total, variance = kernel("sum_line")(
         size, times, n_low, sample.n_total, sample.correction, sums
     )
     return Line(order, size, sums, n_low, total, variance, sample)
+
+
+def make_lines(x: Floats, y: Floats, sample: Sample) -> tuple[Line, Line]:
+    """Two columns as lines, both in numbers of rows by the order of the first.
+
+    Rows are looked up less often than by `make_line` of each.
+    """
+    n = len(x)
+    # in one piece, so that the system gives large pages
+    room = np.empty((8, n))
+    first = make_line(x, sample, room[:3])
+    m = len(first.size)
+    order = room[0].view(np.int64)
+    if m < n:
+        left = np.ones(n, bool)
+        left[first.order] = False
+        order[m:] = np.flatnonzero(left)
+    if len(sample.times):
+        sample = replace(sample, times=sample.times[order])
+    second = make_line(np.take(y, order), sample, room[3:6])
+    order[:] = np.arange(n)
+    rank, row_sums = room[7].view(np.int32)[:n], room[6]
+    rank[:] = order
+    rank[m:] = -1
+    mean = first.total / sample.n_total
+    np.subtract(first.sums, mean, out=row_sums[:m])
+    row_sums[m:] = -mean
+    first = replace(first, sample=sample)
+    first.__dict__["rank"] = rank
+    first.__dict__["row_sums"] = row_sums
+    return first, second
+
+
+def two_values(values: Floats) -> Codes | None:
+    """Codes of numbers of which just two differ; None if there are fewer or more."""
+    start = values[:64]
+    other = start[start != start[:1]]
+    if len(other) == 0:
+        apart = values != values[:1]
+        if not apart.any():
+            return None
+        other = values[apart.argmax() :]
+    elif not ((start == start[0]) | (start == other[0])).all():
+        return None
+    codes = values == other[0]
+    if not (codes | (values == values[0])).all():
+        return None
+    return codes.astype(np.int32)
 
 
 def make_classes(codes: NDArray[Any], sample: Sample) -> Classes:
@@ -206,7 +257,9 @@ def make_classes(codes: NDArray[Any], sample: Sample) -> Classes:
     variance = sample.centred(products, total, total, spread)
     if variance <= _NOISE * products:
         variance = 0.0
-    return Classes(to[codes], counts, sums, total, variance, sample)
+    if reference != last:
+        codes = to[codes] if last > 1 else 1 - codes
+    return Classes(codes, counts, sums, total, variance, sample)
 
 
 def make_points(values: Floats, sample: Sample) -> Points:

@@ -63,10 +63,11 @@ def test_rows_that_share_the_upper_bits_are_ordered_too():
     """A wide range leaves few bits to tell close neighbours apart."""
     rng = np.random.default_rng(0)
     values = 1 + rng.permutation(3 * SOME) * 2.0**-52
-    values[:2] = 1e-300, 1e300
-    order, size, _ = _ordered("cpu", values, 0.0)
-    np.testing.assert_array_equal(values[order], np.sort(values))
-    np.testing.assert_array_equal(size, np.sort(values))
+    for far in ((1e-300, 1e300), (1e-5, 1e5)):
+        values[:2] = far
+        order, size, _ = _ordered("cpu", values, 0.0)
+        np.testing.assert_array_equal(values[order], np.sort(values))
+        np.testing.assert_array_equal(size, np.sort(values))
 
 
 def _lines(kind, n, weighted, correction, seed=0):
@@ -124,6 +125,13 @@ def test_cross_lines(n, correction, kinds, weighted):
     scale = np.abs(y_sums).sum() * np.abs(sums).sum()
     assert fast[0] == pytest.approx(slow[0], rel=1e-12, abs=1e-300)
     assert fast[1] == pytest.approx(slow[1], rel=1e-12, abs=1e-12 * scale)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("kinds", [("normal", "normal"), ("outliers", "sparse"),
+                                   ("normal", "ties"), ("ties", "normal")])  # fmt: skip
+def test_blocks_parted_time_and_again(kinds, weighted):
+    test_cross_lines(40 * BLOCK, 1.0, kinds, weighted)
 
 
 @pytest.mark.parametrize("weighted", [False, True])

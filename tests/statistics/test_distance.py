@@ -218,6 +218,48 @@ def test_constants_correlate_with_nothing(bias_corrected, other):
             assert distance_correlation(*pair, bias_corrected=bias_corrected) == 0
 
 
+@pytest.mark.parametrize("bias_corrected", [False, True])
+@pytest.mark.parametrize("values", [(0.0, 1.0), (-7.5, 2e300), (3.0, 3.0 + 2e-15)])
+@pytest.mark.parametrize("start", [1, 63, 64, 299])
+def test_two_numbers_are_two_classes(start, values, bias_corrected):
+    """However late the second one comes, and unless there is a third."""
+    x = _variables(300)["numbers"]
+    second = np.arange(300) >= start
+    second[start + 1 : start + 100 : 3] = False
+    y = np.where(second, values[1], values[0])
+    options = {"bias_corrected": bias_corrected}
+    found = [
+        distance_correlation(x, y, **options),
+        distance_correlation(y, x, **options),
+        distance_correlations(x[:, None], y, **options)[0],
+        distance_correlations(y[:, None], x, **options)[0],
+    ]
+    expected = distance_correlation(x, second.astype(str), **options)
+    np.testing.assert_allclose(found, expected, rtol=1e-13)
+    y = second * 1.0
+    y[-1] = 5.0
+    expected = oracle.plain(x, y, bias_corrected)
+    found = distance_correlation(x, y, bias_corrected=bias_corrected)
+    if not bias_corrected:
+        found *= found
+    assert found == pytest.approx(expected, abs=1e-11)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("bias_corrected", [False, True])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_pair_in_the_order_of_one_is_a_pair(kind, bias_corrected, weighted):
+    """Single calls number rows by the order of x, other calls as they come."""
+    n = 900
+    x, y = _column(kind, n, 0), _column("ties", n, 1) + _column("normal", n, 2)
+    weights = np.arange(n) % 3 if weighted else None
+    options = {"bias_corrected": bias_corrected, "sample_weight": weights}
+    expected = distance_correlations(x[:, None], y, **options)[0]
+    for pair in ((x, y), (y, x)):
+        found = distance_correlation(*pair, **options)
+        assert found == pytest.approx(expected, rel=1e-11, abs=1e-12)
+
+
 def test_large_whole_numbers_keep_their_differences():
     x = np.arange(50)
     y = (x - 20) ** 2

@@ -22,7 +22,7 @@ import numpy as np
 from numba import njit
 
 #: Blocks of at most so many rows are summed pair by pair.
-BLOCK = 32
+BLOCK = 64
 #: Fewer words than this are sorted by comparing, and than that in digits of 8 bits.
 FEW = 256
 SOME = 8192
@@ -30,43 +30,39 @@ SOME = 8192
 FAR = 1e100
 
 _LOW = np.int64(2**32 - 1)
-_KEY_BITS = 31
+_MOST = np.int64(2**63 - 1)
+# of a key, that of the side included: two digits of 12 bits or three of 8. Values of
+# more octaves than this would leave too few bits to tell close ones apart.
+_KEY_BITS = 24
+_WIDE_BITS = 31
+_OCTAVES = 64
+_STACK = 128
 
 
 @njit(cache=True, nogil=True)
-def _sort_words(word, spare, n_bits):
-    """Sort words by their upper half, of which the lowest ``n_bits`` are in use."""
+def _sort_words(word, spare, count, width):
+    """Sort words by digits of ``width`` bits above their lower half.
+
+    ``count`` holds how often each digit occurs, a row for each digit. The array that
+    has the result is returned.
+    """
     n = word.size
-    if n < FEW:
-        word[:] = np.sort(word)
-        return
-    width = 8 if n < SOME else 11
-    n_passes = (n_bits + width - 1) // width
-    mask = (1 << width) - 1
-    place = np.zeros((n_passes, mask + 1), np.int64)
-    for i in range(n):
-        key = word[i] >> 32
-        for p in range(n_passes):
-            place[p, (key >> (p * width)) & mask] += 1
-    source, target = word, spare
-    swapped = False
-    for p in range(n_passes):
+    for p in range(count.shape[0]):
         shift = 32 + p * width
-        row = place[p]
+        mask = (1 << width) - 1
+        row = count[p]
         if row[(word[0] >> shift) & mask] == n:
             continue  # all agree in this digit
         total = 0
         for d in range(mask + 1):
             total, row[d] = total + row[d], total
         for i in range(n):
-            value = source[i]
+            value = word[i]
             d = (value >> shift) & mask
-            target[row[d]] = value
+            spare[row[d]] = value
             row[d] += 1
-        source, target = target, source
-        swapped = not swapped
-    if swapped:
-        word[:] = source
+        word, spare = spare, word
+    return word
 
 
 @njit(cache=True, nogil=True)
@@ -106,45 +102,59 @@ def order_line(values, centre, order, size):
         Rows below, and rows on both sides: so much of the arrays is filled.
     """
     n = values.size
-    gap = np.empty(n)
-    bits = gap.view(np.int64)
-    count = np.zeros(3, np.int64)
-    least = np.full(3, np.int64(2**63 - 1))
-    most = np.zeros(3, np.int64)
-    for i in range(n):
-        # floats that are not negative are in the order of their bits
-        g = values[i] - centre
-        gap[i] = abs(g)
-        side = 1 if g > 0 else (0 if g < 0 else 2)
-        count[side] += 1
-        least[side] = min(least[side], bits[i])
-        most[side] = max(most[side], bits[i])
-    n_bits = np.zeros(3, np.int64)
-    shift = np.zeros(3, np.int64)
-    for side in range(2):
-        span = max(most[side] - least[side], 0)
-        while span >> n_bits[side]:
-            n_bits[side] += 1
-        shift[side] = max(n_bits[side] - _KEY_BITS, 0)
-        n_bits[side] -= shift[side]
-    shift[2] = 63
-    least[2] = 0
-    n_low = count[0]
-    n_rows = n_low + count[1]
-    word = np.empty(n, np.int64)
-    to = np.array([0, n_low, n_rows])
+    # a page of memory that is new costs as much as sorting what fits in it, so both
+    # arrays serve as scratch before they are filled
+    word = order
+    bits = size.view(np.int64)
+    n_low = 0
+    n_rows = 0
     for i in range(n):
         g = values[i] - centre
-        side = 1 if g > 0 else (0 if g < 0 else 2)
-        word[to[side]] = (((bits[i] - least[side]) >> shift[side]) << 32) | i
-        to[side] += 1
-    spare = np.empty(n, np.int64)
-    _sort_words(word[:n_low], spare[:n_low], n_bits[0])
-    _sort_words(word[n_low:n_rows], spare[n_low:n_rows], n_bits[1])
+        size[i] = abs(g)
+        n_low += g < 0.0
+        n_rows += g != 0.0
+    if n_rows == 0:
+        return 0, 0
+    # floats that are not negative are in the order of their bits
+    least = _MOST
+    most = np.int64(0)
+    for i in range(n):
+        b = bits[i]
+        most = max(most, b)
+        least = min(least, b if b != 0 else _MOST)
+    n_bits = 0
+    while (most - least) >> n_bits:
+        n_bits += 1
+    width = 8 if n_rows < SOME else 12
+    wide = n_rows >= SOME and (most >> 52) - (least >> 52) >= _OCTAVES
+    shift = max(n_bits + 1 - (_WIDE_BITS if wide else _KEY_BITS), 0)
+    n_bits -= shift
+    above = np.int64(1) << (32 + n_bits)
+    n_digits = n_bits // width + 1
+    mask = (1 << width) - 1
+    count = np.zeros((3, mask + 1), np.int64)
+    # with a third digit of 0 where there are two
+    last = 32 + 2 * width if n_digits == 3 else 63
+    to = 0
+    for i in range(n):
+        b = bits[i]
+        here = b != 0
+        key = ((b - least) >> shift) << 32
+        key |= above if values[i] > centre else 0
+        word[to] = key | i
+        to += here
+        count[0, (key >> 32) & mask] += here
+        count[1, (key >> (32 + width)) & mask] += here
+        count[2, (key >> last) & mask] += here
+    if n_rows < FEW:
+        word[:n_rows] = np.sort(word[:n_rows])
+        done = word[:n_rows]
+    else:
+        done = _sort_words(word[:n_rows], bits[:n_rows], count[:n_digits], width)
     for j in range(n_rows):
-        i = word[j] & _LOW
+        i = done[j] & _LOW
         order[j] = i
-        size[j] = gap[i]
+        size[j] = abs(values[i] - centre)
     _settle(order[:n_low], size[:n_low])
     _settle(order[n_low:n_rows], size[n_low:n_rows])
     return n_low, n_rows
@@ -227,161 +237,131 @@ def sum_line(size, times, n_low, n_total, correction, sums):
     return total, variance if variance > 1e-15 * squares else 0.0
 
 
-@njit(cache=True, nogil=True)
-def _block(s, rank, t, near, part):
-    """`_pairs` of few rows, pair by pair."""
-    for j in range(s.size):
-        tj = t[rank[j]]
-        sj = s[j]
-        near[j] = tj
-        part[j] = 0.0
-        for i in range(j):
-            part[i] += sj * (near[i] if near[i] < tj else tj)
+@njit(cache=True, nogil=True, fastmath={"reassoc", "contract", "nsz"})
+def _block(s, t, w):
+    """`_pairs` of few rows, pair by pair, two rows at a time."""
+    n = s.size
     total = 0.0
-    for j in range(s.size):
-        total += part[j]
+    for j in range(0, n, 2):
+        first = t[j]
+        second = t[j + 1] if j + 1 < n else 0.0
+        part = 0.0
+        other = 0.0
+        for i in range(j):
+            near = t[i]
+            wi = 1.0 if w is None else w[i]
+            part += wi * (near if near < first else first)
+            other += wi * (near if near < second else second)
+        total += s[j] * part
+        if j + 1 < n:
+            wi = 1.0 if w is None else w[j]
+            total += s[j + 1] * (other + wi * min(first, second))
     return total
 
 
-@njit(cache=True, nogil=True)
-def _weighted_block(s, rank, t, w, near, part):
-    """`_weighted_pairs` of few rows, pair by pair."""
-    for j in range(s.size):
-        tj = t[rank[j]]
-        sj = s[j] * w[rank[j]]
-        near[j] = tj
-        part[j] = 0.0
-        for i in range(j):
-            part[i] += sj * (near[i] if near[i] < tj else tj)
-    total = 0.0
-    for j in range(s.size):
-        total += part[j] * w[rank[j]]
-    return total
+@njit(cache=True, nogil=True, fastmath={"contract"})
+def _part(s, t, w, s2, t2, w2, p1, p2, p3, ends):
+    """Stable partition of rows into four by t, and `_pairs` of rows thus parted.
 
-
-@njit(cache=True, nogil=True)
-def _pairs(s, rank, t, s2, rank2):
-    """Sum of min(s, s') min(t, t') over pairs of rows, each pair once.
-
-    Rows come by falling s; ``t`` rises, and ``rank`` says which is a row's. A block of
-    ranks is parted into its halves, time and again, the rows of each staying in their
-    order. A pair is summed where it is parted, at the row with the smaller s: if that
-    lies in the upper half, with the sum of t of the rows met in the lower half; if in
-    the lower, with its own t and the number of rows met in the upper.
+    There is no branch: each would be taken as often as not, and guessing it wrong
+    costs more than all of the sums. Factors of 0 and 1 choose what is added.
     """
     n = s.size
-    lows = np.empty(64, np.int64)
-    highs = np.empty(64, np.int64)
-    flips = np.empty(64, np.int64)
-    near = np.empty(BLOCK)
-    part = np.zeros(BLOCK)
-    total = 0.0
-    depth = 1
-    lows[0], highs[0], flips[0] = 0, n, 0
-    while depth > 0:
-        depth -= 1
-        low, high, flip = lows[depth], highs[depth], flips[depth]
-        if flip:
-            a, b, ra, rb = s2, s, rank2, rank
-        else:
-            a, b, ra, rb = s, s2, rank, rank2
-        size = high - low
-        if size <= BLOCK:
-            total += _block(a[low:high], ra[low:high], t, near, part)
-            continue
-        middle = low + size // 2
-        below = 0.0
-        above = 0.0
-        block = 0.0
-        to = low
-        to_upper = middle
-        for j in range(low, high):
-            r = ra[j]
-            sj = a[j]
-            tj = t[r]
-            upper = r >= middle
-            block += sj * (below if upper else tj * above)
-            below += 0.0 if upper else tj
-            above += 1.0 if upper else 0.0
-            at = to_upper if upper else to
-            b[at] = sj
-            rb[at] = r
-            to_upper += upper
-            to += 1 - upper
-        total += block
-        lows[depth], highs[depth], flips[depth] = middle, high, 1 - flip
-        depth += 1
-        lows[depth], highs[depth], flips[depth] = low, middle, 1 - flip
-        depth += 1
+    n1 = n2 = n3 = 0
+    for j in range(n):
+        n1 += t[j] >= p1
+        n2 += t[j] >= p2
+        n3 += t[j] >= p3
+    to = np.empty(4, np.int64)
+    to[0], to[1], to[2], to[3] = 0, n - n1, n - n2, n - n3
+    # sum of t in the three lower parts, number of rows in the three upper ones
+    b0 = b1 = b2 = a1 = a2 = a3 = total = 0.0
+    for j in range(n):
+        sj = s[j]
+        tj = t[j]
+        wj = 1.0 if w is None else w[j]
+        f1 = 1.0 if tj >= p1 else 0.0
+        f2 = 1.0 if tj >= p2 else 0.0
+        f3 = 1.0 if tj >= p3 else 0.0
+        below = f1 * b0 + f2 * b1 + f3 * b2
+        above = (1.0 - f1) * a1 + (1.0 - f2) * a2 + (1.0 - f3) * a3
+        total += sj * (below + tj * above)
+        wt = wj * tj
+        b0 += wt * (1.0 - f1)
+        b1 += wt * (f1 - f2)
+        b2 += wt * (f2 - f3)
+        a1 += wj * (f1 - f2)
+        a2 += wj * (f2 - f3)
+        a3 += wj * f3
+        d = np.int64(f1 + f2 + f3)
+        at = to[d]
+        s2[at] = sj
+        t2[at] = tj
+        if w is not None:
+            w2[at] = wj
+        to[d] = at + 1
+    ends[:] = to
     return total
 
 
 @njit(cache=True, nogil=True)
-def _weighted_pairs(s, rank, t, w, s2, rank2):
-    """As `_pairs`, each pair times the product of both rows' ``w``."""
-    n = s.size
-    lows = np.empty(64, np.int64)
-    highs = np.empty(64, np.int64)
-    flips = np.empty(64, np.int64)
-    near = np.empty(BLOCK)
-    part = np.zeros(BLOCK)
+def _pairs(s, t, w, s2, t2, w2, levels):
+    """Sum of min(s, s') min(t, t') over pairs of rows, each pair once.
+
+    Rows come by falling s. Each t is one of ``levels``, which rise. A block of levels
+    is parted into quarters, time and again, the rows of each staying in their order. A
+    pair is summed where it is parted, at the row with the smaller s: if that lies in
+    the upper part, with the sum of t of the rows met in the lower one; if in the lower,
+    with its own t and the number of rows met in the upper. With weights a pair counts
+    as the product of both; s is to be given times w.
+    """
+    stack = np.empty((_STACK, 5), np.int64)
+    ends = np.empty(4, np.int64)
+    cuts = np.empty(5, np.int64)
     total = 0.0
     depth = 1
-    lows[0], highs[0], flips[0] = 0, n, 0
+    stack[0, 0], stack[0, 1], stack[0, 2] = 0, s.size, 0
+    stack[0, 3], stack[0, 4] = 0, levels.size
     while depth > 0:
         depth -= 1
-        low, high, flip = lows[depth], highs[depth], flips[depth]
+        first, last, flip, low, high = stack[depth]
         if flip:
-            a, b, ra, rb = s2, s, rank2, rank
+            a, ta, wa, b, tb, wb = s2, t2, w2, s, t, w
         else:
-            a, b, ra, rb = s, s2, rank, rank2
-        size = high - low
-        if size <= BLOCK:
-            total += _weighted_block(a[low:high], ra[low:high], t, w, near, part)
+            a, ta, wa, b, tb, wb = s, t, w, s2, t2, w2
+        here = a[first:last]
+        t_here = ta[first:last]
+        w_here = None if w is None else wa[first:last]
+        if last - first <= BLOCK:
+            total += _block(here, t_here, w_here)
             continue
-        middle = low + size // 2
-        below = 0.0
-        above = 0.0
-        block = 0.0
-        to = low
-        to_upper = middle
-        for j in range(low, high):
-            r = ra[j]
-            sj = a[j]
-            wj = w[r]
-            wt = wj * t[r]
-            upper = r >= middle
-            block += sj * (wj * below if upper else wt * above)
-            below += 0.0 if upper else wt
-            above += wj if upper else 0.0
-            at = to_upper if upper else to
-            b[at] = sj
-            rb[at] = r
-            to_upper += upper
-            to += 1 - upper
-        total += block
-        lows[depth], highs[depth], flips[depth] = middle, high, 1 - flip
-        depth += 1
-        lows[depth], highs[depth], flips[depth] = low, middle, 1 - flip
-        depth += 1
+        if levels[low] == levels[high - 1]:
+            met = 0.0
+            part = 0.0
+            for j in range(here.size):
+                part += here[j] * met
+                met += 1.0 if w is None else w_here[j]
+            total += part * levels[low]
+            continue
+        span = high - low
+        cuts[0], cuts[4] = low, high
+        cuts[1] = low + max(span // 4, 1)
+        cuts[2] = low + max(span // 2, 1)
+        cuts[3] = low + max(3 * span // 4, 1)
+        total += _part(
+            here, t_here, w_here, b[first:last], tb[first:last],
+            None if w is None else wb[first:last],
+            levels[cuts[1]], levels[cuts[2]], levels[cuts[3]], ends,
+        )  # fmt: skip
+        start = first
+        for q in range(4):
+            end = first + ends[q]
+            if end - start > 1:
+                stack[depth, 0], stack[depth, 1], stack[depth, 2] = start, end, 1 - flip
+                stack[depth, 3], stack[depth, 4] = cuts[q], cuts[q + 1]
+                depth += 1
+            start = end
     return total
-
-
-@njit(cache=True, nogil=True)
-def _number(rank, dense, y_size, begin, t, w, times_of_rank):
-    """Number the ranks that occur without gaps, and gather what belongs to them."""
-    dense[:] = 0
-    for j in range(rank.size):
-        dense[rank[j] - begin] = 1
-    found = 0
-    for k in range(dense.size):
-        here = dense[k]
-        dense[k] = found
-        if here:
-            t[found] = y_size[k]
-            if times_of_rank.size:
-                w[found] = times_of_rank[k]
-            found += 1
 
 
 @njit(cache=True, nogil=True)
@@ -412,66 +392,62 @@ def cross_lines(
         Sum of k k' over pairs of rows, and of the products of sums of k.
     """
     m = size.size
-    m_y = y_size.size
     weighted = times.size > 0
-    s = np.empty(m)
-    r = np.empty(m, np.int32)
-    s2 = np.empty(m)
-    r2 = np.empty(m, np.int32)
-    t = np.empty(m_y)
-    w = np.empty(m_y if weighted else 0)
-    times_of_rank = np.empty(m_y if weighted else 0)
-    dense = np.empty(m_y, np.int32)
+    side = max(n_low, m - n_low)
+    room = np.empty(((6 if weighted else 4), side))
+    s, t, s2, t2 = room[0], room[1], room[2], room[3]
+    w, w2 = (room[4], room[5]) if weighted else (room[0], room[0])
+    places = s2.view(np.int64)
     products = of_sums = 0.0
-    for side in range(2):
-        first, last = (0, n_low) if side == 0 else (n_low, m)
+    # rows that lie anywhere are looked up in loops of their own, which wait less for
+    # memory the shorter they are
+    for j in range(m):
+        i = order[j]
+        wj = times[i] if weighted else 1.0
+        of_sums += wj * sums[j] * y_sums[i]
+    for which in range(2):
+        first, last = (0, n_low) if which == 0 else (n_low, m)
+        for j in range(first, last):
+            places[j - first] = rank[order[j]]
         # by falling distance: rows below in the other line from the front, rows above
         # from the back
-        front, back = 0, m - 1
+        front, back = 0, side - 1
         for j in range(last - 1, first - 1, -1):
-            i = order[j]
-            k = rank[i]
-            if weighted:
-                of_sums += times[i] * sums[j] * y_sums[i]
-                if k >= 0:
-                    times_of_rank[k] = times[i]
-            else:
-                of_sums += sums[j] * y_sums[i]
+            k = places[j - first]
             upper = k >= y_low
             at = back if upper else front
-            s[at] = size[j]
-            r[at] = k
-            back -= upper
-            front += k >= 0 and not upper
-        for other in range(2):
-            if other == 0:
-                n = front
-                begin, end = 0, y_low
-            else:
-                n = m - 1 - back
-                begin, end = y_low, m_y
-                # from the back to the front, turned round
-                for j in range(n):
-                    s2[j] = s[m - 1 - j]
-                    r2[j] = r[m - 1 - j]
-                for j in range(n):
-                    s[j] = s2[j]
-                    r[j] = r2[j]
-            _number(
-                r[:n], dense[begin:end], y_size[begin:end], begin, t, w,
-                times_of_rank[begin:end],
-            )  # fmt: skip
-            for j in range(n):
-                k = dense[r[j]]
-                r[j] = k
-                if weighted:
-                    products += w[k] * (w[k] - correction) * s[j] * t[k]
-                elif correction == 0.0:
-                    products += s[j] * t[k]
+            sj = size[j]
+            tj = y_size[k] if k >= 0 else 0.0
+            s[at] = sj
+            t[at] = tj
             if weighted:
-                products += 2.0 * _weighted_pairs(
-                    s[:n], r[:n], t[:n], w[:n], s2[:n], r2[:n]
-                )
+                wj = times[order[j]]
+                w[at] = wj
+                s[at] = sj * wj
+                products += wj * (wj - correction) * sj * tj
             else:
-                products += 2.0 * _pairs(s[:n], r[:n], t[:n], s2[:n], r2[:n])
+                products += (1.0 - correction) * sj * tj
+            back -= upper
+            front += (k >= 0) & (k < y_low)
+        # from the back to the front, turned round
+        n = side - 1 - back
+        s2[:n] = s[back + 1 :][::-1]
+        t2[:n] = t[back + 1 :][::-1]
+        levels = y_size[y_low:]
+        if weighted:
+            w2[:n] = w[back + 1 :][::-1]
+            products += 2.0 * _pairs(
+                s2[:n], t2[:n], w2[:n], s[front:], t[front:], w[front:], levels
+            )
+        else:
+            products += 2.0 * _pairs(
+                s2[:n], t2[:n], None, s[front:], t[front:], None, levels
+            )
+        levels = y_size[:y_low]
+        if weighted:
+            products += 2.0 * _pairs(
+                s[:front], t[:front], w[:front], s2, t2, w2, levels
+            )
+        else:
+            products += 2.0 * _pairs(s[:front], t[:front], None, s2, t2, None, levels)
     return products, of_sums

@@ -44,14 +44,17 @@ def cross_line_classes(order, size, sums, n_low, codes, class_sums, times, corre
     met = np.empty(class_sums.size)
     products = 0.0
     of_sums = 0.0
+    # codes are looked up in a loop of their own, which waits less for memory
+    of_row = np.empty(m, codes.dtype)
+    for j in range(m):
+        of_row[j] = codes[order[j]]
     for side in range(2):
         first, last = (0, n_low) if side == 0 else (n_low, m)
         met[:] = 0.0
         anywhere = 0.0
         for j in range(last - 1, first - 1, -1):
-            i = order[j]
-            c = codes[i]
-            w = times[i] if weighted else 1.0
+            c = of_row[j]
+            w = times[order[j]] if weighted else 1.0
             there = 0.0 if c == reference else w
             products += there * size[j] * (anywhere + met[c] + (w - correction))
             of_sums += w * sums[j] * class_sums[c]
