@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from collections.abc import Iterator
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -26,3 +29,11 @@ def mixed() -> tuple[pd.DataFrame, np.ndarray]:
     )
     y = frame["price"] / frame["area"] + (city == "x") + rng.normal(0, 0.1, n)
     return frame, y.to_numpy()
+
+
+@pytest.fixture
+def ctrl_c() -> Iterator[None]:
+    """Python's own answer to Ctrl-C: a job in the background is started without."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)

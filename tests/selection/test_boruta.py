@@ -271,7 +271,7 @@ def test_no_time_is_one_round():
     assert boruta.support_.sum() == 3
 
 
-def test_ctrl_c_keeps_decisions(monkeypatch):
+def test_ctrl_c_keeps_decisions(monkeypatch, ctrl_c):
     run = Race.run
     rounds = []
 

@@ -348,7 +348,7 @@ class Interrupts(Recorder):
         return self
 
 
-def test_ctrl_c_keeps_what_is_counted():
+def test_ctrl_c_keeps_what_is_counted(ctrl_c):
     Interrupts.seen = []
     X, y = _planted()
     stable = StabilitySelection(Interrupts(), n_resamples=50).fit(X, y)
