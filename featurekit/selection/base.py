@@ -26,6 +26,7 @@ from sklearn.utils.validation import (
 
 from featurekit.base import TASKS, Target, make_folds
 from featurekit.data import (
+    CategoricalColumn,
     NumericColumn,
     Schema,
     Table,
@@ -372,8 +373,6 @@ def _refuse_infinity(table: Table) -> None:
 
 def _relearn(table: Table) -> Table:
     """Without the categories that only rows left out had."""
-    from featurekit.data import CategoricalColumn
-
     columns = []
     for column in table.columns:
         if isinstance(column, CategoricalColumn):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featurekit.data import CategoricalColumn, DatetimeColumn, Table
+from featurekit.data import CategoricalColumn, DatetimeColumn, NumericColumn, Table
 from featurekit.data.columns import MISSING_DATETIME
 from featurekit.data.ingest import positions_of
 from featurekit.exceptions import SchemaError
@@ -144,12 +144,8 @@ class Design:
         for _, column in table:
             if isinstance(column, CategoricalColumn):
                 made.append(_indicators(column, weight))
-            elif isinstance(column, DatetimeColumn):
-                seconds = column.values / 1e6
-                seconds[column.values == MISSING_DATETIME] = np.nan
-                made.append(_filled(seconds, weight))
             else:
-                made.append(_filled(column.values, weight))
+                made.append(filled(numbers(column), weight))
         counts = [len(columns) for columns in made]
         values = np.empty((n, sum(counts)), order="F")
         for j, part in enumerate(part for columns in made for part in columns):
@@ -167,7 +163,17 @@ class Design:
         return out
 
 
-def _filled(values: Floats, weight: Floats | None) -> list[Floats]:
+def numbers(column: NumericColumn | DatetimeColumn) -> Floats:
+    """Values, NaN where missing; of points in time their seconds."""
+    if isinstance(column, NumericColumn):
+        return column.values
+    seconds = column.values / 1e6
+    seconds[column.values == MISSING_DATETIME] = np.nan
+    return seconds
+
+
+def filled(values: Floats, weight: Floats | None) -> list[Floats]:
+    """Values with their median where missing; and where that is, if anywhere."""
     missing = np.isnan(values)
     if not missing.any():
         return [values]

@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from inspect import signature
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import _fit_context, clone, is_classifier, is_regressor
+from sklearn.base import _fit_context, clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from featurekit.base import Target, make_folds
-from featurekit.data import CategoricalColumn, DatetimeColumn
-from featurekit.data.columns import MISSING_DATETIME
+from featurekit.data import CategoricalColumn
 from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress, Step
 from featurekit.selection.base import Rows, Selector
-from featurekit.selection.design import Design, weighted_median
+from featurekit.selection.design import Design, filled, numbers
 from featurekit.selection.forward import Search
+from featurekit.selection.judge import (
+    check_estimator,
+    folds_of_present,
+    mean_loss,
+    predictions,
+)
 from featurekit.statistics.contingency import false_discovery_rate
 from featurekit.statistics.distance import (
     distance_correlation_pvalue,
@@ -266,7 +270,7 @@ feature_names_in_
                 what = f"sample_weight adds up to {n_total:g} rows, as it counts them"
             raise ValueError(f"{what}: distance correlation needs at least 4")
         if self.mode == "forward" and self.estimator is not None:
-            _check_estimator(self.estimator, rows)
+            check_estimator(self.estimator, rows)
         for name in ("pvalues_", "validation_scores_"):
             self.__dict__.pop(name, None)
         n_keep = self._n_to_select(rows.units.n_units)
@@ -282,7 +286,7 @@ feature_names_in_
             else:
                 most = min(rows.units.n_units, n_keep or rows.units.n_units)
                 with progress.phase(self.mode, most) as step:
-                    cv = _folds_of_present(self.cv, sample_weight)
+                    cv = folds_of_present(self.cv, sample_weight)
                     self._search(rows, found, n_keep, cv, budget, step)
         self.stopped_ = budget.why
         return self
@@ -410,10 +414,8 @@ feature_names_in_
         columns = np.flatnonzero(np.isin(design.unit, order))
         X = np.ascontiguousarray(design.values[:, columns])
         tested = np.flatnonzero(folds.fold >= 0)
-        if target.task == "regression":
-            guess = np.full(len(rows), np.nan)
-        else:
-            guess = np.zeros((len(rows), len(target.labels)))
+        numeric = target.task == "regression"
+        guess = np.zeros(len(rows) if numeric else (len(rows), len(target.labels)))
         for fold in range(folds.n_folds):
             train, test = folds.train_rows(fold), folds.test_rows(fold)
             if not _two_values(target.y[train]):
@@ -426,24 +428,14 @@ feature_names_in_
             )
             extra = {} if weight is None else {"sample_weight": weight[train]}
             model.fit(X[train], target.y[train], **extra)
-            if target.task == "regression":
-                guess[test] = model.predict(X[test])
-            elif hasattr(model, "predict_proba"):
-                known = model.classes_.astype(np.int64)
-                guess[np.ix_(test, known)] = model.predict_proba(X[test])
-            else:
-                guess[test, model.predict(X[test]).astype(np.int64)] = 1.0
-        y = target.y[tested]
-        w = np.ones(len(tested)) if weight is None else weight[tested]
-        if target.task == "regression":
-            off = np.abs(y - guess[tested])
-            loss = float((w @ off**2) / w.sum())
-            n_unsure = max(1, int(self.residual_share * len(off)))
-            unsure = tested[np.sort(np.argsort(-off, kind="stable")[:n_unsure])]
+            guess[test] = predictions(model, X[test], target)
+        y, p = target.y[tested], guess[tested]
+        loss = mean_loss(y, p, target, None if weight is None else weight[tested])
+        if numeric:
+            n_unsure = max(1, int(self.residual_share * len(y)))
+            largest = np.argsort(-np.abs(y - p), kind="stable")[:n_unsure]
+            unsure = tested[np.sort(largest)]
         else:
-            p = guess[tested]
-            own = np.clip(p[np.arange(len(y)), y.astype(np.int64)], 1e-15, 1)
-            loss = float(-(w @ np.log(own)) / w.sum())
             two = np.sort(p, axis=1)[:, -2:]
             unsure = tested[two[:, 1] - two[:, 0] < self.window]
         # all of one class, or too few: the whole table has more to say
@@ -458,63 +450,11 @@ def _parts(column: Any, weight: Floats | None) -> list[tuple[Floats, bool]]:
     numbers, missing ones filled, and whether they are missing."""
     if isinstance(column, CategoricalColumn):
         return [(column.codes.astype(np.float64), True)]
-    values = column.values
-    if isinstance(column, DatetimeColumn):
-        missing = column.values == MISSING_DATETIME
-        values = np.where(missing, np.nan, values / 1e6)
-    missing = np.isnan(values)
-    if not missing.any():
-        return [(values, False)]
-    flag = (missing.astype(np.float64), True)
-    if missing.all():
-        return [flag]
-    there = None if weight is None else weight[~missing]
-    middle = weighted_median(values[~missing], there)
-    return [(np.where(missing, middle, values), False), flag]
+    return list(zip(filled(numbers(column), weight), (False, True), strict=False))
 
 
 def _two_values(y: Floats) -> bool:
     return bool((y != y[:1]).any())
-
-
-def _folds_of_present(cv: Any, sample_weight: Any) -> Any:
-    """Pairs of rows of X as pairs of those that are left of weight above 0."""
-    if cv is None or isinstance(cv, Integral) or hasattr(cv, "split"):
-        return cv
-    weight = np.asarray(sample_weight)
-    if sample_weight is None or weight.ndim == 0:
-        return cv
-    place = np.cumsum(weight > 0) - 1
-    return [
-        tuple(place[rows][weight[rows] > 0] for rows in map(np.asarray, pair))
-        for pair in cv
-    ]
-
-
-def _check_estimator(estimator: Any, rows: Rows) -> None:
-    """Refuse a model of the other task, or that takes no weights if there are some."""
-    assert rows.target is not None
-    name = type(estimator).__name__
-    if hasattr(estimator, "__sklearn_tags__"):
-        if rows.target.task != "regression" and is_regressor(estimator):
-            raise ValueError(
-                f"estimator={name} is a regressor and y has classes: pass a "
-                "classifier, or task='regression'"
-            )
-        if rows.target.task == "regression" and is_classifier(estimator):
-            raise ValueError(
-                f"estimator={name} is a classifier and y has numbers: pass a "
-                "regressor, or task='classification'"
-            )
-    if rows.weight is not None:
-        parameters = signature(estimator.fit).parameters.values()
-        if not any(
-            p.name == "sample_weight" or p.kind is p.VAR_KEYWORD for p in parameters
-        ):
-            raise ValueError(
-                f"estimator={name} takes no sample_weight: leave the weights out, or "
-                "pass an estimator that takes them"
-            )
 
 
 def _done(losses: list[float], patience: int) -> bool:

@@ -65,6 +65,7 @@ class Search:
         """Add the best candidate, by the mean over the batches."""
         K = np.flatnonzero(np.isin(design.unit, self.order))
         total = np.zeros(len(self.left))
+        widths = list(_by_width(design, self.left))
         for rows in batches:
             batch = Batch.of(target.y[rows], target.task != "regression")
             values = design.values[rows]
@@ -74,7 +75,7 @@ class Search:
                 score = partial(batch.joint, shrinkage=lam, n_threads=n_threads)
             else:
                 score = partial(batch.partial, n_threads=n_threads)
-            for at, extra, last in _by_width(design, self.left):
+            for at, extra, last in widths:
                 if extra.shape[1] == 0:
                     total[at] += score(values[:, K], values[:, last])
                     continue

@@ -17,6 +17,13 @@ from featurekit.base import Target, make_folds
 from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress
 from featurekit.selection.base import Rows, Selector, rounded
+from featurekit.selection.design import Design
+from featurekit.selection.judge import (
+    check_estimator,
+    folds_of_present,
+    mean_loss,
+    predictions,
+)
 from featurekit.selection.paths import (
     Spread,
     Unlikeness,
@@ -70,7 +77,8 @@ class InfFS(Selector):
         Columns are scaled so before sigma is taken of them. With "standard" all sigma
         are alike; with None a column in large units outweighs the others.
     estimator : estimator or None, default=None
-        What "cv" judges by. None is logistic regression, of numbers ridge regression.
+        What "cv" judges by, by its log-loss or, of numbers, squared error. None is
+        logistic regression, of numbers ridge regression.
     cv : int or splitter, default=3
     groups : None, list of labels or list of lists, default=None
         Columns to keep or drop together: a label per column, or lists of columns. A
@@ -148,7 +156,7 @@ feature_names_in_
         "graph": [StrOptions({"symmetric", "tpami2020"})],
         "rho": [Interval(Real, 0, 1, closed="neither")],
         "scale": [StrOptions({"minmax", "standard"}), None],
-        "estimator": [HasMethods(["fit", "score"]), None],
+        "estimator": [HasMethods(["fit", "predict"]), None],
         "cv": ["cv_object"],
         "memory_limit": [Interval(Integral, 0, None, closed="left"), None],
     }  # fmt: skip
@@ -219,11 +227,14 @@ feature_names_in_
             )
         n_keep = self._n_to_select(rows.units.n_units)
         grid = self._grid(rows.target)
+        if self.estimator is not None and rows.target is not None:
+            check_estimator(self.estimator, rows)
         budget = Budget()
         with budget, Progress(self, 2, budget, self.verbose) as progress:
             best = 0
             if len(grid) > 1:
-                best = self._cross_validate(rows, grid, n_keep, progress)
+                cv = folds_of_present(self.cv, sample_weight)
+                best = self._cross_validate(rows, grid, n_keep, cv, progress)
             self.alpha_ = grid[best]
             with progress.phase("energies", 1) as step:
                 scores = self._scores(rows, [self.alpha_])[:, 0]
@@ -266,14 +277,20 @@ feature_names_in_
         ]
 
     def _cross_validate(
-        self, rows: Rows, grid: Sequence[Alpha], n_keep: int | None, progress: Progress
+        self,
+        rows: Rows,
+        grid: Sequence[Alpha],
+        n_keep: int | None,
+        cv: Any,
+        progress: Progress,
     ) -> int:
         """The position in the grid of the best mixture."""
         assert rows.target is not None
         rng = check_random_state(self.random_state)
         seed = int(rng.randint(2**31 - 1))
         X = np.empty((len(rows), 1))
-        folds = make_folds(self.cv, X, rows.target, rows.groups, seed)
+        folds = make_folds(cv, X, rows.target, rows.groups, seed)
+        design = rows.design()
         results = np.full((folds.n_folds, len(grid)), np.nan)
         with progress.phase("alpha", folds.n_folds) as step:
             for fold in range(folds.n_folds):
@@ -282,7 +299,7 @@ feature_names_in_
                 if len(np.unique(part.target.y)) < 2 or not part.varies.any():  # type: ignore[union-attr]
                     continue
                 scores = self._scores(part, grid)
-                results[fold] = self._judge(rows, train, test, scores, n_keep)
+                results[fold] = self._judge(rows, design, train, test, scores, n_keep)
                 step()
         results = results[np.isfinite(results).all(axis=1)]
         if len(results) == 0:
@@ -293,15 +310,12 @@ feature_names_in_
             "mean_test_score": mean,
             "std_test_score": results.std(axis=0),
         }
-        best = np.flatnonzero(np.round(mean, 12) == np.round(mean, 12).max())
-        # of equals the most even mixture
-        shares = np.array(grid)
-        apart = ((shares - shares.mean(axis=0)) ** 2).sum(axis=1)
-        return int(best[np.argmin(apart[best])])
+        return int(np.argmax(np.round(mean, 12)))
 
     def _judge(
         self,
         rows: Rows,
+        design: Design,
         train: NDArray[np.int64],
         test: NDArray[np.int64],
         scores: Floats,
@@ -309,7 +323,6 @@ feature_names_in_
     ) -> list[float]:
         """How well a model does on what each mixture keeps."""
         assert rows.target is not None
-        design = rows.design()
         y, known = rows.target.y, {}
         out = []
         for s in scores.T:
@@ -326,13 +339,8 @@ feature_names_in_
                         fit_args[f"{name}__sample_weight"] = rows.weight[train]
                 model.fit(fitted[train], y[train], **fit_args)
                 weight = None if rows.weight is None else rows.weight[test]
-                known[key] = float(
-                    model[-1].score(
-                        model[:-1].transform(fitted[test]),
-                        y[test],
-                        sample_weight=weight,
-                    )
-                )
+                guess = predictions(model, fitted[test], rows.target)
+                known[key] = -mean_loss(y[test], guess, rows.target, weight)
             out.append(known[key])
         return out
 

@@ -14,18 +14,8 @@ ESTIMATORS = [
     InfFS("unsupervised", alpha=0.5),
 ]
 
-FOLDS = "the mixture is cross-validated, and folds count rows"
 
-
-def _expected_failures(estimator):
-    if isinstance(estimator.alpha, str):
-        return {"check_sample_weight_equivalence_on_dense_data": FOLDS}
-    return {}
-
-
-@parametrize_with_checks(
-    ESTIMATORS, expected_failed_checks=_expected_failures, xfail_strict=True
-)
+@parametrize_with_checks(ESTIMATORS)
 def test_sklearn_checks(estimator, check):
     check(estimator)
 
