@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
 
+from featurekit.exceptions import FeatureKitWarning
 from featurekit.statistics.folds import Folds
 from featurekit.statistics.loss import (
     Absolute,
@@ -32,6 +34,7 @@ _OF_TASK = {
     "multiclass": ("multi_logloss", "auc"),
 }
 MAX_GUESSED_CLASSES = 20
+ROWS_OF_LABEL = 3
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ class Target:
 
         With ``task="auto"``, text, booleans and categories are classes; numbers with
         a fraction are regression; whole numbers are classes if there are at most 20
-        different ones.
+        different ones. More of them without a gap from 0 or 1 on are warned of, since
+        labels often look so.
 
         Raises
         ------
@@ -136,8 +140,11 @@ def _task(y: NDArray[Any], task: str) -> str:
         if kind == "continuous":
             return "regression"
         if kind == "multiclass":
-            many = y.dtype.kind in "iuf" and len(np.unique(y)) > MAX_GUESSED_CLASSES
-            return "regression" if many else "multiclass"
+            found = np.unique(y)
+            if y.dtype.kind not in "iuf" or len(found) <= MAX_GUESSED_CLASSES:
+                return "multiclass"
+            warn_of_labels(found, len(y))
+            return "regression"
         return "binary"
     if task != "regression" and kind == "continuous":
         raise ValueError(
@@ -147,6 +154,29 @@ def _task(y: NDArray[Any], task: str) -> str:
     if task == "classification":
         return "binary" if kind == "binary" else "multiclass"
     return task
+
+
+def warn_of_labels(found: Sequence[Any] | NDArray[Any], n: int) -> None:
+    """Say so where whole numbers, taken for a quantity, run like labels of classes.
+
+    Parameters
+    ----------
+    found : sequence of numbers
+        The different values of a target, ascending.
+    n : int
+        Rows; a value that has hardly a row to itself is no label.
+    """
+    k = len(found)
+    gapless = found[0] in (0, 1) and found[-1] - found[0] == k - 1
+    if gapless and n >= ROWS_OF_LABEL * k:
+        warnings.warn(
+            f"y has {k} different whole numbers, every one from {found[0]:g} to "
+            f"{found[-1]:g}, and task='auto' takes more than {MAX_GUESSED_CLASSES} for "
+            "a quantity. Pass task='classification' if they are labels of classes, "
+            "task='regression' if they are not.",
+            FeatureKitWarning,
+            stacklevel=5,
+        )
 
 
 def _numbers(y: NDArray[Any], metric: str) -> tuple[Any, ...]:

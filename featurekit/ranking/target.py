@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featurekit.base import MAX_GUESSED_CLASSES
+from featurekit.base import MAX_GUESSED_CLASSES, warn_of_labels
 from featurekit.data.frames import Series
 from featurekit.data.raw import Raw, floats_of, raw_values
 from featurekit.data.vocabulary import Vocabulary
@@ -75,7 +75,7 @@ class TargetCodes:
         values = vocabulary.distinct()
         found = [values[i - 1] for i in order]
         if task == "auto":
-            task = _guess(vocabulary, found)
+            task = _guess(vocabulary, found, int(sizes.sum()))
         if task == "regression":
             return cls._binned(vocabulary, order, sizes, name)
         return cls("classification", [plain_value(v, vocabulary.dtype) for v in found])
@@ -181,14 +181,17 @@ def _no_gaps(raw: Raw | None, n: int, name: str) -> Raw | None:
     return raw
 
 
-def _guess(vocabulary: Vocabulary, found: list[Any]) -> str:
+def _guess(vocabulary: Vocabulary, found: list[Any], n: int) -> str:
     if vocabulary.family == "text" or vocabulary.dtype == "boolean":
         return "classification"
-    few = len(found) <= MAX_GUESSED_CLASSES and vocabulary.shift == 0
-    if vocabulary.family == "whole":
-        return "classification" if few else "regression"
-    if vocabulary.family == "number" and few and all(v == int(v) for v in found):
+    whole = vocabulary.family == "whole" or (
+        vocabulary.family == "number" and all(v == int(v) for v in found)
+    )
+    if not whole or vocabulary.shift != 0:
+        return "regression"
+    if len(found) <= MAX_GUESSED_CLASSES:
         return "classification"
+    warn_of_labels(found, n)
     return "regression"
 
 
