@@ -59,7 +59,7 @@ class DisCo(Selector):
     alpha : float, default=0.05
         False-discovery rate of "auto".
     estimator : classifier, regressor or None, default=None
-        The model of "forward". None is LightGBM of 50 small trees.
+        The model of "forward". None is a small forest of extremely randomised trees.
     cv : int or splitter, default=3
         Folds that the model predicts and is judged out of.
     window : float, default=0.4
@@ -424,7 +424,7 @@ feature_names_in_
             model = (
                 clone(self.estimator)
                 if self.estimator is not None
-                else _small_trees(len(train), target)
+                else _small_forest(target)
             )
             extra = {} if weight is None else {"sample_weight": weight[train]}
             model.fit(X[train], target.y[train], **extra)
@@ -461,17 +461,9 @@ def _done(losses: list[float], patience: int) -> bool:
     return len(losses) - 1 - int(np.argmin(losses)) >= patience
 
 
-def _small_trees(n: int, target: Target) -> Any:
-    import lightgbm as lgb
+def _small_forest(target: Target) -> Any:
+    from sklearn.ensemble import ExtraTreesClassifier, ExtraTreesRegressor
 
-    kind = lgb.LGBMRegressor if target.task == "regression" else lgb.LGBMClassifier
-    return kind(
-        n_estimators=50,
-        num_leaves=15,
-        min_child_samples=max(2, min(20, n // 20)),
-        n_jobs=1,
-        random_state=0,
-        verbose=-1,
-        deterministic=True,
-        force_row_wise=True,
-    )
+    numeric = target.task == "regression"
+    kind = ExtraTreesRegressor if numeric else ExtraTreesClassifier
+    return kind(n_estimators=30, min_samples_leaf=3, n_jobs=1, random_state=0)

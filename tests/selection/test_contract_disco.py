@@ -17,18 +17,8 @@ ESTIMATORS = [
 ]
 IDS = ["filter", "filter one", "forward auto", "forward one", "partial"]
 
-WEIGHTS = "rows are drawn by their weights, and the draw is another one of other rows"
 
-
-def _expected_failures(estimator):
-    if estimator.mode == "forward" and estimator.n_features_to_select == "auto":
-        return {"check_sample_weight_equivalence_on_dense_data": WEIGHTS}
-    return {}
-
-
-@parametrize_with_checks(
-    ESTIMATORS, expected_failed_checks=_expected_failures, xfail_strict=True
-)
+@parametrize_with_checks(ESTIMATORS)
 def test_sklearn_checks(estimator, check):
     check(estimator)
 
