@@ -31,13 +31,14 @@ from featurekit.selection.trained import (
 if TYPE_CHECKING:
     from featurekit.neural.attention import Gate
     from featurekit.neural.network import Network
-    from featurekit.neural.training import Plan
+    from featurekit.neural.training import Data, Plan
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
-RIDGE = 0.003
-"""Penalty of the squares of first-layer weights of columns that are not chosen."""
+RIDGE = 0.01
+"""Penalty of the squares of first-layer weights of columns that are not chosen, for
+numbers and for two classes of equal size; of more classes see `_ridge`."""
 
 MAX_PHASES = 100
 """Choices, where the rows held out say how many columns to keep."""
@@ -159,6 +160,10 @@ class SequentialAttention(TrainedSelector):
       column that stands for several (categories, gaps, a group) is divided by the root
       of their number. Gaps are filled with the median, and have a flag that shares the
       column's logit. Categoricals of more than 32 categories are embedded.
+    - That penalty is larger for more classes, by the entropy of the target to the power
+      of 1.5. With a small one the columns that compete tell the class together, and the
+      first chosen are those that add to all others; with a large one those that add to
+      the ones chosen, but columns that tell something only together are not found.
     - Numbers as a target are standardised, the loss is the squared error, not the
       absolute one.
     - Rows held out are judged by a second network of the same form, trained beside the
@@ -316,7 +321,12 @@ class SequentialAttention(TrainedSelector):
 
         first = network.body[0].weight if self._own_networks() else None
         return SequentialGate(
-            unit, len(layout.units), LOGITS_LEARNING_RATE, first, RIDGE, generator
+            unit,
+            len(layout.units),
+            LOGITS_LEARNING_RATE,
+            first,
+            _ridge(layout.data),
+            generator,
         )
 
     def _body(self, layout: Layout, generator: Any) -> Any:
@@ -407,3 +417,15 @@ class SequentialAttention(TrainedSelector):
                 break
         self.validation_scores_ = [-float(errors.mean()) for errors in losses]
         return ends[best_phase(losses)]
+
+
+def _ridge(data: Data) -> float:
+    """`RIDGE` times the entropy of the classes, in bits, to the power of 1.5."""
+    import torch
+
+    if data.target.is_floating_point():
+        return RIDGE
+    share = torch.bincount(data.target, data.weight.double())
+    share = share[share > 0] / share.sum()
+    bits = -(share * share.log2()).sum()
+    return RIDGE * float(bits) ** 1.5

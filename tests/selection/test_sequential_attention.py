@@ -18,10 +18,12 @@ from featurekit.selection import (
     SequentialAttention,
     SequentialLasso,
 )
+from featurekit.selection.sequential_attention import RIDGE, _ridge
 from featurekit.selection.trained import best_phase, falling, improves_no_more
 from tests.data.libraries import make
 
 torch = pytest.importorskip("torch")
+Data = pytest.importorskip("featurekit.neural.training").Data
 
 
 def _quick(k=3, **params):
@@ -381,9 +383,11 @@ def test_bad_input_is_refused(model):
 def test_more_columns_than_rows_and_many_classes():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(78, 500)), np.arange(78) % 26
-    X[:, 7] = y + 0.01 * rng.normal(size=78)
-    selector = _quick(3, n_epochs=100).fit(X, y)
+    X[:, 7:10] = np.stack([y, np.sin(y), np.cos(y)], 1)
+    X[:, 7:10] += 0.01 * rng.normal(size=(78, 3))
+    selector = SequentialAttention(3, task="classification", random_state=0).fit(X, y)
     assert selector.order_[0] == 7
+    assert set(selector.order_.tolist()) == {7, 8, 9}
 
 
 def test_names_and_types_of_columns_stay():
@@ -392,3 +396,19 @@ def test_names_and_types_of_columns_stay():
     out = _quick(3, n_epochs=150).fit(X, y).transform(X)
     assert isinstance(out, pd.DataFrame)
     pd.testing.assert_frame_equal(out, X[["city", "street", "gaps"]])
+
+
+@pytest.mark.parametrize(
+    ("y", "weight", "bits"),
+    [
+        ([0, 1], [1, 1], 1.0),
+        ([0, 1, 2, 3], [1, 1, 1, 1], 2.0),
+        ([0, 1, 1, 2], [2, 1, 1, 0], 1.0),
+        ([0.1, 0.2, 0.3], [1, 1, 1], 1.0),
+    ],
+    ids=["two", "four", "weights", "numbers"],
+)
+def test_more_classes_have_a_larger_penalty(y, weight, bits):
+    target = torch.tensor(y)
+    data = Data(None, None, target, torch.tensor(weight, dtype=torch.float32))
+    assert _ridge(data) == pytest.approx(RIDGE * bits**1.5)
