@@ -73,8 +73,8 @@ class DisCo(Selector):
     shrinkage : "auto" or float, default="auto"
         With "forward": the share of the identity in the correlations by which the
         columns chosen, k - 1, and a candidate are whitened. 0 is the affine-invariant
-        form; "auto" is 3k / (n + 3k) for batches of n rows, since correlations of many
-        columns of few rows are mostly chance.
+        form; "auto" is 30k / (n + 30k) for batches of n rows, since correlations of
+        many columns of few rows are mostly chance.
     batch_size : int, default=512
         Rows whose distances are looked at together.
     n_batches : int, default=4
