@@ -167,7 +167,12 @@ def warn_of_labels(found: Sequence[Any] | NDArray[Any], n: int) -> None:
         Rows; a value that has hardly a row to itself is no label.
     """
     k = len(found)
-    gapless = found[0] in (0, 1) and found[-1] - found[0] == k - 1
+    gapless = (
+        k > MAX_GUESSED_CLASSES
+        and found[0] in (0, 1)
+        and found[-1] - found[0] == k - 1
+        and all(v == int(v) for v in found)
+    )
     if gapless and n >= ROWS_OF_LABEL * k:
         warnings.warn(
             f"y has {k} different whole numbers, every one from {found[0]:g} to "

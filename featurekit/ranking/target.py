@@ -46,7 +46,11 @@ class TargetCodes:
 
     @classmethod
     def learn(
-        cls, blocks: Iterable[tuple[Series, Ints | None]], task: str, name: str
+        cls,
+        blocks: Iterable[tuple[Series, Ints | None]],
+        task: str,
+        name: str,
+        warn: bool = True,
     ) -> TargetCodes:
         """Decide from all blocks of the target what its classes or bins are.
 
@@ -56,6 +60,8 @@ class TargetCodes:
             With how often each row counts, or None.
         task : str
         name : str
+        warn : bool
+            Of numbers, taken for a quantity, that look like labels.
         """
         # numbers stay in order, for they may turn out to be no classes
         vocabulary = Vocabulary(name, task not in ("auto", "regression"))
@@ -75,7 +81,9 @@ class TargetCodes:
         values = vocabulary.distinct()
         found = [values[i - 1] for i in order]
         if task == "auto":
-            task = _guess(vocabulary, found, int(sizes.sum()))
+            task = _guess(vocabulary, found)
+            if warn and task == "regression" and vocabulary.shift == 0:
+                warn_of_labels(found, int(sizes.sum()))
         if task == "regression":
             return cls._binned(vocabulary, order, sizes, name)
         return cls("classification", [plain_value(v, vocabulary.dtype) for v in found])
@@ -181,18 +189,14 @@ def _no_gaps(raw: Raw | None, n: int, name: str) -> Raw | None:
     return raw
 
 
-def _guess(vocabulary: Vocabulary, found: list[Any], n: int) -> str:
+def _guess(vocabulary: Vocabulary, found: list[Any]) -> str:
     if vocabulary.family == "text" or vocabulary.dtype == "boolean":
         return "classification"
     whole = vocabulary.family == "whole" or (
         vocabulary.family == "number" and all(v == int(v) for v in found)
     )
-    if not whole or vocabulary.shift != 0:
-        return "regression"
-    if len(found) <= MAX_GUESSED_CLASSES:
-        return "classification"
-    warn_of_labels(found, n)
-    return "regression"
+    few = len(found) <= MAX_GUESSED_CLASSES and vocabulary.shift == 0
+    return "classification" if whole and few else "regression"
 
 
 def plain_value(value: Any, dtype: str) -> Any:
