@@ -25,22 +25,22 @@ def test_many_whole_numbers_that_run_like_labels_are_warned_of(first, dtype):
 
 
 @pytest.mark.parametrize(
-    "y",
+    ("y", "task"),
     [
-        labels(20),
-        labels(26, first=2),
-        labels(26) * 2,
-        labels(26, rows_of_each=2),
-        labels(26) + 0.5,
-        labels(26) - 1,
-        np.append(labels(26), 40),
+        (labels(20), "multiclass"),
+        (labels(26, first=2), "regression"),
+        (labels(26) * 2, "regression"),
+        (labels(26, rows_of_each=2), "regression"),
+        (labels(26) + 0.5, "regression"),
+        (labels(26) - 1, "regression"),
+        (np.append(labels(26), 40), "regression"),
     ],
     ids=["few", "from 2", "even", "rare", "fractions", "negative", "a gap"],
 )
-def test_others_are_not(y):
+def test_others_are_not(y, task):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        Target.of(y)
+        assert Target.of(y).task == task
 
 
 @pytest.mark.parametrize("task", ["classification", "regression"])

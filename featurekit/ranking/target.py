@@ -192,11 +192,12 @@ def _no_gaps(raw: Raw | None, n: int, name: str) -> Raw | None:
 def _guess(vocabulary: Vocabulary, found: list[Any]) -> str:
     if vocabulary.family == "text" or vocabulary.dtype == "boolean":
         return "classification"
-    whole = vocabulary.family == "whole" or (
-        vocabulary.family == "number" and all(v == int(v) for v in found)
-    )
     few = len(found) <= MAX_GUESSED_CLASSES and vocabulary.shift == 0
-    return "classification" if whole and few else "regression"
+    if vocabulary.family == "whole":
+        return "classification" if few else "regression"
+    if vocabulary.family == "number" and few and all(v == int(v) for v in found):
+        return "classification"
+    return "regression"
 
 
 def plain_value(value: Any, dtype: str) -> Any:

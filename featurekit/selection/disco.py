@@ -122,12 +122,12 @@ feature_names_in_
     -----
     Deliberate differences from the authors' code:
 
+    - The default model is a small forest, not a network: a tree serves all classes at
+      once, and needs no scaling.
     - Classes are apart or not (one-hot); labels 0, 1, 2 as numbers would say that 0 and
       2 are further apart.
     - The rows that the model is unsure of are found out of fold, for any number of
       classes and for numbers. Where they are too few all rows serve.
-    - The default model is a small forest, not a network: a tree serves all classes at
-      once, and needs no scaling.
     - They are drawn anew in each step, in several batches of 512 in place of 2,048
       consecutive ones, and the last ones are not dropped.
     - The whitening is shrunk (``shrinkage``): with few rows beside the columns chosen

@@ -156,14 +156,14 @@ class SequentialAttention(TrainedSelector):
     - The first layer's weights of columns that compete have a squared penalty, as in
       the linear form below, and are halved at each choice: a network at rest, which
       fits all there is to fit, gives no gradients. A caller's network is left as it is.
-    - Columns are standardised by their weighted moments before they are weighted; a
-      column that stands for several (categories, gaps, a group) is divided by the root
-      of their number. Gaps are filled with the median, and have a flag that shares the
-      column's logit. Categoricals of more than 32 categories are embedded.
     - That penalty is larger for more classes, by the entropy of the target to the power
       of 1.5. With a small one the columns that compete tell the class together, and the
       first chosen are those that add to all others; with a large one those that add to
       the ones chosen, but columns that tell something only together are not found.
+    - Columns are standardised by their weighted moments before they are weighted; a
+      column that stands for several (categories, gaps, a group) is divided by the root
+      of their number. Gaps are filled with the median, and have a flag that shares the
+      column's logit. Categoricals of more than 32 categories are embedded.
     - Numbers as a target are standardised, the loss is the squared error, not the
       absolute one.
     - Rows held out are judged by a second network of the same form, trained beside the
