@@ -163,6 +163,52 @@ class Design:
         return out
 
 
+@dataclass(frozen=True)
+class Standard:
+    """How a column is given mean 0 and length 1; a constant becomes 0.
+
+    Attributes
+    ----------
+    first, largest : float
+        The first value, and the largest distance from it: about the one and within the
+        other neither offset nor scale cost digits.
+    mean, length : float
+        Of what that leaves, rows counted as often as they count; length 0 of a
+        constant.
+    scale : float
+        1, or less where a distance would overflow.
+    """
+
+    first: float
+    largest: float
+    mean: float
+    length: float
+    scale: float
+
+    @classmethod
+    def of(cls, values: Floats, weight: Floats | None = None) -> Standard:
+        """Learn it of a column, float64 (n,)."""
+        high, low = float(values.max()), float(values.min())
+        with np.errstate(over="ignore"):
+            scale = 1.0 if np.isfinite(np.subtract(high, low)) else 0.25
+        first = float(values[0]) * scale
+        largest = max(high * scale - first, first - low * scale)
+        if largest == 0:
+            return cls(first, 1.0, 0.0, 0.0, scale)
+        about = (values * scale - first) / largest
+        mean = float(np.average(about, weights=weight))
+        about -= mean
+        square = about @ about if weight is None else weight @ about**2
+        return cls(first, largest, mean, float(np.sqrt(square)), scale)
+
+    def apply(self, values: Floats) -> Floats:
+        """Values of this column, float64 (m,), as they become."""
+        if self.length == 0:
+            return np.zeros(len(values))
+        about = (values * self.scale - self.first) / self.largest
+        return (about - self.mean) / self.length
+
+
 def numbers(column: NumericColumn | DatetimeColumn) -> Floats:
     """Values, NaN where missing; of points in time their seconds."""
     if isinstance(column, NumericColumn):

@@ -15,8 +15,8 @@ from featurekit.base import Target, make_folds
 from featurekit.data import CategoricalColumn
 from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress, Step
-from featurekit.selection.base import Rows, Selector
-from featurekit.selection.design import Design, filled, numbers
+from featurekit.selection.base import Rows, Selector, rounded
+from featurekit.selection.design import Design, Units, filled, numbers
 from featurekit.selection.forward import Search
 from featurekit.selection.judge import (
     check_estimator,
@@ -24,6 +24,7 @@ from featurekit.selection.judge import (
     mean_loss,
     predictions,
 )
+from featurekit.selection.redundancy import greedy_order, shares_told
 from featurekit.statistics.contingency import false_discovery_rate
 from featurekit.statistics.distance import (
     distance_correlation_pvalue,
@@ -44,15 +45,20 @@ class DisCo(Selector):
     Parameters
     ----------
     mode : {"filter", "forward", "partial"}, default="filter"
-        "filter": each column against the target, by itself, on all rows in
-        O(n log n). "forward": DisCo-FFS, one column after the other, each the one whose
-        affine-invariant distance correlation with the target, together with those
-        chosen, is largest on the rows that a model of those chosen is unsure of.
-        "partial": the same without a model, by partial distance correlation.
+        "filter": each column against the target on all rows, in O(n log n), those that
+        others before them tell already later. "forward": DisCo-FFS, one column after
+        the other, each the one whose affine-invariant distance correlation with the
+        target, together with those chosen, is largest on the rows that a model of those
+        chosen is unsure of. "partial": the same without a model, by partial distance
+        correlation.
     n_features_to_select : None, int, float or "auto", default=None
         Columns to keep: half of them, so many, a share; with ``groups`` groups. "auto"
         keeps, with "filter", what is dependent at the false-discovery rate ``alpha``;
         with "forward" as many as the model does best with.
+    redundancy_penalty : float, default=1.0
+        With "filter": next is the column of the largest correlation with the target
+        times (1 - r^2)^redundancy_penalty, where r is its largest linear correlation
+        with a column before it. 0 is the order of the correlations alone.
     bias_corrected : bool, default=True
         With "filter": R*, which is 0 on average where there is no dependence, in place
         of the distance correlation, which grows with the number of categories.
@@ -80,7 +86,8 @@ class DisCo(Selector):
     n_batches : int, default=4
         Batches at most in each step, drawn at random.
     max_candidates : int or None, default=1000
-        Columns that "forward" and "partial" look at: the best by "filter".
+        Columns that are looked at beside others: the best by themselves. The rest
+        follow by their correlation.
     duplicates_tol : float, default=1e-6
         A column is refused where a straight line through one of those chosen leaves
         no more than this share of its variance; one of several numbers (categories,
@@ -104,8 +111,8 @@ class DisCo(Selector):
     Attributes
     ----------
     scores_ : float64 array (d,)
-        "filter": the correlation. Else that with which a column was chosen, and of
-        others its last; minus infinity of those not looked at.
+        "filter": the correlation, without the penalty. Else that with which a column
+        was chosen, and of others its last; minus infinity of those not looked at.
     pvalues_ : float64 array (d,)
         With "filter" and ``bias_corrected``: that the column is independent of the
         target, by the chi-squared test, without correction for their number.
@@ -125,7 +132,9 @@ feature_names_in_
     - The default model is a small forest, not a network: a tree serves all classes at
       once, and needs no scaling.
     - Classes are apart or not (one-hot); labels 0, 1, 2 as numbers would say that 0 and
-      2 are further apart.
+      2 are further apart. With "filter" rare ones are further from others than frequent
+      ones (``class_distance="chi2"`` of `distance_correlations`), or a class of one row
+      in twenty would hardly count.
     - The rows that the model is unsure of are found out of fold, for any number of
       classes and for numbers. Where they are too few all rows serve.
     - They are drawn anew in each step, in several batches of 512 in place of 2,048
@@ -169,6 +178,7 @@ feature_names_in_
     _parameter_constraints: dict[str, Any] = {
         **Selector._shared_constraints,
         "mode": [StrOptions({"filter", "forward", "partial"})],
+        "redundancy_penalty": [Interval(Real, 0, None, closed="left")],
         "bias_corrected": ["boolean"],
         "alpha": [Interval(Real, 0, 1, closed="right")],
         "estimator": [HasMethods(["fit", "predict"]), None],
@@ -190,6 +200,7 @@ feature_names_in_
         mode: str = "filter",
         *,
         n_features_to_select: Any = None,
+        redundancy_penalty: float = 1.0,
         bias_corrected: bool = True,
         alpha: float = 0.05,
         estimator: Any = None,
@@ -213,6 +224,7 @@ feature_names_in_
     ) -> None:
         self.mode = mode
         self.n_features_to_select = n_features_to_select
+        self.redundancy_penalty = redundancy_penalty
         self.bias_corrected = bias_corrected
         self.alpha = alpha
         self.estimator = estimator
@@ -282,9 +294,12 @@ feature_names_in_
                 found = self._filter(rows, n_total)
                 step()
             if self.mode == "filter":
+                most = rows.units.n_units
                 if n_keep is None:
-                    n_keep = self._n_dependent(rows, found)
-                self._keep(rows, found, n_keep)
+                    # what is independent is no rival of what is told already
+                    n_keep = most = self._n_dependent(rows, found)
+                order = self._order_of(rows, found, most)
+                self._keep(rows, found, n_keep, order)
             else:
                 most = min(rows.units.n_units, n_keep or rows.units.n_units)
                 with progress.phase(self.mode, most) as step:
@@ -313,6 +328,7 @@ feature_names_in_
             bias_corrected=corrected,
             discrete_features=np.array(discrete),
             discrete_target=rows.target.task != "regression",
+            class_distance="chi2",
             sample_weight=rows.weight,
             n_jobs=self.n_jobs,
         )
@@ -338,6 +354,24 @@ feature_names_in_
         p = np.array([distance_correlation_pvalue(float(r), n_total) for r in scores])
         p[~np.isin(np.arange(len(p)), rows.units.of_column[rows.varies])] = 1.0
         return max(1, int((false_discovery_rate(p) <= self.alpha).sum()))
+
+    def _order_of(self, rows: Rows, scores: Floats, most: int) -> list[int]:
+        """Units best first, of those that are looked at beside others."""
+        varies = np.zeros(len(scores), bool)
+        varies[rows.units.of_column[rows.varies]] = True
+        ranked = np.argsort(-rounded(scores), kind="stable")
+        chosen = ranked[varies[ranked]][:most][: self.max_candidates]
+        if self.redundancy_penalty == 0:
+            return [int(u) for u in chosen]
+        number = np.full(len(scores), -1)
+        number[chosen] = np.arange(len(chosen))
+        of_column = number[rows.units.of_column]
+        at = np.flatnonzero((of_column >= 0) & rows.varies)
+        table = rows.table.select([rows.table.names[j] for j in at])
+        units = Units(of_column[at], len(chosen))
+        told = shares_told(Design.of(table, units, rows.weight), rows.weight)
+        order = greedy_order(scores[chosen], told, self.redundancy_penalty)
+        return [int(chosen[i]) for i in order]
 
     # -- forward and partial -------------------------------------------------------
 

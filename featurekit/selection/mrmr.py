@@ -9,7 +9,7 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import StrOptions
 
 from featurekit.selection.base import Floats, Ints, Rows, Selector, rounded
-from featurekit.selection.design import Design
+from featurekit.selection.design import Design, Standard
 
 FLOOR = 1e-3
 """Least redundancy: by less, chance correlations of a few rows would be divided."""
@@ -245,20 +245,9 @@ def standardised(values: Floats, weight: Floats | None) -> Floats:
     Z = np.empty(values.shape, order="F")
     root = None if weight is None else np.sqrt(weight)
     for j in range(values.shape[1]):
-        column = Z[:, j]
-        # about the first row and within 1: neither offset nor scale cost digits
-        with np.errstate(over="ignore"):
-            np.subtract(values[:, j], values[0, j], out=column)
-        if not np.isfinite(column).all():
-            np.subtract(values[:, j] / 4, values[0, j] / 4, out=column)
-        largest = np.abs(column).max()
-        if largest == 0:
-            continue
-        column /= largest
-        column -= np.average(column, weights=weight)
+        Z[:, j] = Standard.of(values[:, j], weight).apply(values[:, j])
         if root is not None:
-            column *= root
-        column /= np.sqrt(column @ column)
+            Z[:, j] *= root
     return Z
 
 

@@ -158,6 +158,7 @@ def distance_correlations(
     bias_corrected: bool = False,
     discrete_features: given.Discrete = "auto",
     discrete_target: Literal["auto"] | bool = "auto",
+    class_distance: Literal["equal", "chi2"] = "equal",
     sample_weight: Any = None,
     n_jobs: int | None = None,
 ) -> Floats:
@@ -177,6 +178,12 @@ def distance_correlations(
         those of strings, booleans and categories.
     discrete_target : {"auto"} or bool, default="auto"
         Whether ``y`` holds classes.
+    class_distance : {"equal", "chi2"}, default="equal"
+        Any two classes of ``y`` are equally far apart; or two that make up p and q of
+        the rows 1/p + 1/q, the chi-squared distance of correspondence analysis. The
+        first is blind to a class of few rows, which counts by the square of its share;
+        the second by its share, as in an analysis of variance. Of two classes, or of
+        many of one size, they are the same.
     sample_weight : array-like (n,), optional
         How often each row counts.
     n_jobs : int, optional
@@ -205,12 +212,16 @@ def distance_correlations(
         raise ValueError(
             f"discrete_target={discrete_target!r}: use 'auto', True or False"
         )
+    if class_distance not in ("equal", "chi2"):
+        raise ValueError(f"class_distance={class_distance!r}: use 'equal' or 'chi2'")
     which = given.read_discrete(discrete_features, len(frame.columns))
     labels = given.read_target(y, discrete_target)
     if len(labels) != frame.n_rows:
         raise ValueError(f"X has {frame.n_rows} rows, y has {len(labels)}")
     sample, keep = given.read_sample(frame.n_rows, sample_weight, bias_corrected)
-    target = _variable(labels if keep is None else labels[keep], sample)
+    target = _variable(
+        labels if keep is None else labels[keep], sample, class_distance == "chi2"
+    )
     if isinstance(target, of.Line):
         target.rank, target.row_sums  # noqa: B018, before threads ask for them
     out = np.empty(len(frame.columns))
@@ -333,7 +344,7 @@ def distance_correlation_test(
     return DistanceTest(r, (1 + reached) / (1 + n_permutations))
 
 
-def _variable(values: NDArray[Any], sample: of.Sample) -> Any:
+def _variable(values: NDArray[Any], sample: of.Sample, rare: bool = False) -> Any:
     """A column in order, or of two classes, which need none."""
     if values.dtype == np.float64:
         # two numbers have one distance, and correlations do not depend on its length
@@ -341,7 +352,7 @@ def _variable(values: NDArray[Any], sample: of.Sample) -> Any:
         if codes is None:
             return of.make_line(values, sample)
         values = codes
-    return of.make_classes(values, sample)
+    return of.make_classes(values, sample, rare)
 
 
 def _variables(sample: of.Sample, arrays: list[Any]) -> list[Any]:

@@ -100,19 +100,21 @@ class Line:
 
 @dataclass(frozen=True, eq=False)
 class Classes:
-    """Classes at a distance of 1 from each other.
+    """Classes, two of which are as far apart as the sum of their ``apart``.
 
     Attributes
     ----------
     codes : int32 array (n,)
         The last code is the reference.
-    counts, sums : float64 array (K,)
-        Rows of each class, and the sum of k over one of its rows.
+    apart, counts, sums : float64 array (K,)
+        Of each class its part of the distance from others, its rows, and the sum of k
+        over one of them.
     total, variance : float
     sample : Sample
     """
 
     codes: Codes
+    apart: Floats
     counts: Floats
     sums: Floats
     total: float
@@ -232,7 +234,7 @@ def two_values(values: Floats) -> Codes | None:
     return codes.astype(np.int32)
 
 
-def make_classes(codes: NDArray[Any], sample: Sample) -> Classes:
+def make_classes(codes: NDArray[Any], sample: Sample, rare: bool = False) -> Classes:
     """Classes, of which the largest becomes the reference.
 
     Parameters
@@ -240,6 +242,9 @@ def make_classes(codes: NDArray[Any], sample: Sample) -> Classes:
     codes : integer array (n,)
         From 0.
     sample : Sample
+    rare : bool, default=False
+        Classes are the farther from others the rarer they are: two of p and q of the
+        rows are 1/p + 1/q apart, times a constant. Else all are 1 apart.
     """
     weights = sample.times if len(sample.times) else None
     counts = np.bincount(codes, weights).astype(np.float64)
@@ -247,19 +252,26 @@ def make_classes(codes: NDArray[Any], sample: Sample) -> Classes:
     to = np.arange(len(counts), dtype=np.int32)
     to[reference], to[last] = last, reference
     counts = counts[to]
-    others = counts[:-1]
-    there, squares = others.sum(), others @ others
     n, c = sample.n_total, sample.correction
-    sums = np.append((there + others) / 2 - c, 0.0)
+    apart = np.full(len(counts), 0.5)
+    if rare:
+        apart = np.divide(n / len(counts) / 2, counts, out=apart, where=counts > 0)
+    others, own, last_one = counts[:-1], apart[:-1], apart[-1]
+    there = others.sum()
+    sums = np.append(last_one * (there - c) + own * (others - c), 0.0)
     total = float(counts @ sums)
     spread = float(counts @ (sums - total / n) ** 2)
-    products = float((there * there + 3 * squares) / 4 - c * there)
+    products = float(
+        last_one**2 * there * there
+        + (others * others) @ (own * (2 * last_one + own))
+        - c * (others @ (last_one + own) ** 2)
+    )
     variance = sample.centred(products, total, total, spread)
     if variance <= _NOISE * products:
         variance = 0.0
     if reference != last:
         codes = to[codes] if last > 1 else 1 - codes
-    return Classes(codes, counts, sums, total, variance, sample)
+    return Classes(codes, apart, counts, sums, total, variance, sample)
 
 
 def make_points(values: Floats, sample: Sample) -> Points:
@@ -274,7 +286,7 @@ def make_points(values: Floats, sample: Sample) -> Points:
 
 
 def points_of_classes(classes: Classes) -> Points:
-    """Classes in the company of points."""
+    """Classes in the company of points, all 1 apart."""
     empty = np.zeros((0, len(classes.codes)))
     n_classes = len(classes.counts)
     norms = np.zeros(len(classes.codes))
@@ -325,7 +337,7 @@ def covariance(x: Variable, y: Variable) -> tuple[float, float, float]:
 def _line_and_classes(line: Line, classes: Classes) -> tuple[float, float]:
     sample = line.sample
     return kernel("cross_line_classes")(
-        line.order, line.size, line.sums, line.n_low, classes.codes,
+        line.order, line.size, line.sums, line.n_low, classes.codes, classes.apart,
         classes.centred_sums, sample.times, sample.correction,
     )  # fmt: skip
 
@@ -347,9 +359,19 @@ def _of_classes(x: Any, y: Any) -> tuple[float, float]:
     inside = (a < len(x.counts) - 1) & (b < n_y - 1)
     a, b, counts = a[inside], b[inside], counts[inside]
     there = counts.sum()
-    of_a, of_b = np.bincount(a, counts), np.bincount(b, counts)
-    squares = there * there + of_a @ of_a + of_b @ of_b + counts @ counts
-    return float(squares / 4 - sample.correction * there), spread
+    of_a, of_b = (
+        np.bincount(codes, counts, minlength=len(v.counts))
+        for codes, v in ((a, x), (b, y))
+    )
+    x_last, y_last, own_x, own_y = x.apart[-1], y.apart[-1], x.apart[a], y.apart[b]
+    products = (
+        x_last * y_last * there * there
+        + y_last * (of_a * of_a @ x.apart)
+        + x_last * (of_b * of_b @ y.apart)
+        + (counts * counts) @ (own_x * own_y)
+        - sample.correction * (counts @ ((x_last + own_x) * (y_last + own_y)))
+    )
+    return float(products), spread
 
 
 def _of_points(x: Any, y: Any) -> tuple[float, float, float]:

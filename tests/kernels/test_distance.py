@@ -143,10 +143,10 @@ def test_cross_line_classes(n, correction, kind, n_classes, weighted):
     size, sums, _ = outs[1]
     rng = np.random.default_rng(n)
     codes = rng.integers(0, n_classes, n).astype(np.int32)
-    class_sums = rng.normal(size=n_classes)
+    apart, class_sums = rng.random(n_classes), rng.normal(size=n_classes)
     fast, slow = (
         kernel("cross_line_classes", device)(
-            order, size, sums, n_low, codes, class_sums, times, correction
+            order, size, sums, n_low, codes, apart, class_sums, times, correction
         )
         for device in DEVICES
     )

@@ -25,6 +25,16 @@ def labels(values):
     return [[Fraction(int(a != b)) for b in values] for a in values]
 
 
+def labels_by_share(values):
+    """Distances of labels: of p and q of the rows, 1/p + 1/q."""
+    values = list(values)
+    inverse = [Fraction(len(values), values.count(a)) for a in values]
+    return [
+        [p + q if a != b else Fraction(0) for b, q in zip(values, inverse, strict=True)]
+        for a, p in zip(values, inverse, strict=True)
+    ]
+
+
 def centred(a, bias_corrected):
     """A matrix of distances with the means of its rows and columns taken off."""
     n = len(a)

@@ -23,7 +23,11 @@ from sklearn.preprocessing import StandardScaler
 from featurekit.base import Target, make_folds
 from featurekit.selection import DisCo
 from featurekit.selection.base import Rows
-from featurekit.statistics import distance_correlation, distance_correlation_pvalue
+from featurekit.statistics import (
+    distance_correlation,
+    distance_correlation_pvalue,
+    distance_correlations,
+)
 
 N = 400
 
@@ -79,13 +83,14 @@ def _expected(column, y, **how):
     if pd.api.types.is_datetime64_any_dtype(column):
         values = (column - pd.Timestamp("2000-01-01")).dt.total_seconds()
     if values.dtype.kind != "f":
-        return distance_correlation(values.map(str), y, **how)
-    scores = []
-    if values.isna().any():
-        scores.append(distance_correlation(values.isna().to_numpy(), y, **how))
-    middle = values.dropna().sort_values().iloc[(values.notna().sum() - 1) // 2]
-    scores.append(distance_correlation(values.fillna(middle).to_numpy(), y, **how))
-    return max(scores)
+        parts = [values.map(str)]
+    else:
+        middle = values.dropna().sort_values().iloc[(values.notna().sum() - 1) // 2]
+        parts = [values.fillna(middle)]
+        if values.isna().any():
+            parts.append(values.isna())
+    parts = {str(i): part.to_numpy() for i, part in enumerate(parts)}
+    return max(distance_correlations(parts, y, class_distance="chi2", **how))
 
 
 @pytest.mark.parametrize("bias_corrected", [True, False])
@@ -93,7 +98,9 @@ def _expected(column, y, **how):
 def test_scores_are_the_correlation_of_each_column(kind, bias_corrected):
     X, y = _mixed()
     y = _classes(y) if kind == "classes" else y
-    disco = DisCo(n_features_to_select=4, bias_corrected=bias_corrected).fit(X, y)
+    disco = DisCo(
+        n_features_to_select=4, bias_corrected=bias_corrected, redundancy_penalty=0
+    ).fit(X, y)
     how = {"bias_corrected": bias_corrected}
     expected = [_expected(X[name], y, **how) for name in X]
     np.testing.assert_allclose(disco.scores_, expected, atol=1e-12)
@@ -142,6 +149,62 @@ def test_ids_say_nothing():
     assert corrected.order_.tolist() == [1]
     # without the correction an id has a score for its number of categories
     assert DisCo(bias_corrected=False).fit(X, y).scores_[0] > 0.01
+
+
+# -- filter: what is told already ------------------------------------------------------
+
+
+def test_filter_puts_copies_behind_what_is_new():
+    rng = np.random.default_rng(0)
+    strong, weak, noise = rng.normal(size=(3, 1000))
+    y = strong + 0.6 * weak + 0.1 * rng.normal(size=1000) > 0
+    X = pd.DataFrame(
+        {
+            "near": strong + 0.2 * rng.normal(size=1000),
+            "strong": strong,
+            "negative": -3 * strong + 1e6,
+            "weak": weak,
+            "noise": noise,
+        }
+    )
+    disco = DisCo(n_features_to_select=3).fit(X, y)
+    assert disco.order_.tolist()[:2] == [1, 3]
+    # a column that is nearly told goes before one that says nothing
+    assert disco.order_[2] == 0
+    # scores are those of each column by itself
+    plain = clone(disco).set_params(redundancy_penalty=0).fit(X, y)
+    np.testing.assert_array_equal(disco.scores_, plain.scores_)
+    np.testing.assert_array_equal(disco.pvalues_, plain.pvalues_)
+    assert plain.order_.tolist() == [1, 2, 0]
+
+
+def test_auto_keeps_the_same_with_and_without_a_penalty():
+    rng = np.random.default_rng(0)
+    X = _normal(400, 12)
+    X[:, 1:4] = X[:, :1] + 0.1 * rng.normal(size=(400, 3))
+    y = X[:, 0] + 0.6 * X[:, 7] > 0
+    kept = [
+        DisCo(n_features_to_select="auto", redundancy_penalty=penalty).fit(X, y)
+        for penalty in (0.0, 1.0, 5.0)
+    ]
+    assert set(kept[0].order_) >= {0, 1, 2, 3, 7}
+    for one in kept[1:]:
+        np.testing.assert_array_equal(one.support_, kept[0].support_)
+    assert 7 not in kept[0].order_[:3]
+    assert kept[1].order_.tolist().index(7) == 1
+
+
+def test_only_candidates_are_compared():
+    X = _normal(300, 6)
+    X[:, 1] = X[:, 0] + 0.05 * X[:, 1]
+    y = X[:, 0] + 0.5 * X[:, 2] + 0.2 * X[:, 3]
+    plain = DisCo(n_features_to_select=6, redundancy_penalty=0).fit(X, y)
+    assert set(plain.order_[:2].tolist()) == {0, 1}
+    assert DisCo(n_features_to_select=6).fit(X, y).order_[1] == 2
+    two = DisCo(n_features_to_select=6, max_candidates=2).fit(X, y)
+    np.testing.assert_array_equal(two.order_, plain.order_)
+    everything = DisCo(n_features_to_select=6, max_candidates=None).fit(X, y)
+    assert everything.order_[1] == 2
 
 
 # -- filter: how many ------------------------------------------------------------------
@@ -309,7 +372,8 @@ def test_forward_prefers_what_is_new_to_a_near_copy():
     y = strong + 0.6 * weak + 0.1 * rng.normal(size=1000) > 0
     copy = strong + 0.2 * rng.normal(size=1000)
     X = np.column_stack([copy, strong, weak, rng.normal(size=(1000, 3))])
-    assert DisCo(n_features_to_select=2).fit(X, y).order_.tolist() == [1, 0]
+    plain = DisCo(n_features_to_select=2, redundancy_penalty=0)
+    assert plain.fit(X, y).order_.tolist() == [1, 0]
     assert _forward(n_features_to_select=2).fit(X, y).order_.tolist() == [1, 2]
 
 
@@ -705,7 +769,7 @@ def test_partial_takes_the_common_cause_out():
     x = z + 0.5 * a
     y = 2 * z + u + 0.3 * b
     X = np.column_stack([x, z, u, c])
-    simple = DisCo(n_features_to_select=4).fit(X, y)
+    simple = DisCo(n_features_to_select=4, redundancy_penalty=0).fit(X, y)
     assert simple.order_[:2].tolist() == [1, 0]
     disco = DisCo("partial", n_features_to_select=2, random_state=0).fit(X, y)
     assert disco.order_.tolist() == [1, 2]

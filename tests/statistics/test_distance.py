@@ -81,6 +81,66 @@ def test_classes_against_fractions(kind, n_classes, bias_corrected):
         _close(found, oracle.exact(a, b, bias_corrected), bias_corrected)
 
 
+@pytest.mark.parametrize("bias_corrected", [False, True])
+@pytest.mark.parametrize("shares", [(7, 6), (8, 4, 1), (4, 3, 1, 1, 1, 1, 1, 1)])
+@pytest.mark.parametrize("kind", [*KINDS, "labels"])
+def test_rare_classes_are_far_from_others(kind, shares, bias_corrected):
+    n = sum(shares)
+    rng = np.random.default_rng(n)
+    y = rng.permutation(np.repeat([f"c{i}" for i in range(len(shares))], shares))
+    if kind == "labels":
+        x = rng.permutation(np.arange(n) % 3).astype(str)
+        distances = oracle.labels(x)
+    else:
+        x = _column(kind, n, 0)
+        distances = oracle.line(x)
+    options = {"bias_corrected": bias_corrected, "class_distance": "chi2"}
+    found = distance_correlations({"x": x}, y, **options)[0]
+    expected = oracle.exact(distances, oracle.labels_by_share(y), bias_corrected)
+    _close(found, expected, bias_corrected)
+    # rows that count several times
+    times = rng.integers(1, 4, n)
+    once = distance_correlations({"x": x.repeat(times)}, y.repeat(times), **options)
+    often = distance_correlations({"x": x}, y, sample_weight=times, **options)
+    np.testing.assert_allclose(often, once, rtol=1e-11, atol=1e-13)
+
+
+@pytest.mark.parametrize("bias_corrected", [False, True])
+@pytest.mark.parametrize("n_classes", [1, 2, 5])
+def test_classes_of_one_size_are_equally_far_apart(n_classes, bias_corrected):
+    rng = np.random.default_rng(n_classes)
+    X = rng.normal(size=(60, 4))
+    y = rng.permutation(np.arange(60) % n_classes).astype(str)
+    if n_classes == 2:  # of any size
+        y[:20] = "0"
+    one, other = (
+        distance_correlations(
+            X, y, bias_corrected=bias_corrected, class_distance=distance
+        )
+        for distance in ("equal", "chi2")
+    )
+    np.testing.assert_allclose(one, other, rtol=1e-12, atol=1e-15)
+    assert (n_classes > 1) == (one != 0).any()
+
+
+def test_a_rare_class_is_seen():
+    """Nine rows in ten are of two classes that a coin tells, the rest of four others.
+
+    A column that tells these four scores above the coin, by a class's share.
+    """
+    rng = np.random.default_rng(0)
+    y = np.where(rng.random(4000) < 0.9, rng.integers(0, 2, 4000), -1)
+    rare = y < 0
+    y[rare] = 2 + rng.integers(0, 4, rare.sum())
+    X = rng.normal(size=(4000, 2))
+    X[:, 0] += 1.2 * (y == 1)
+    X[rare, 1] += 3.0 * y[rare]
+    equal = distance_correlations(X, y, discrete_target=True)
+    shared = distance_correlations(X, y, discrete_target=True, class_distance="chi2")
+    assert equal[0] > equal[1]
+    assert shared[1] > shared[0]
+
+
 @pytest.mark.parametrize("range_", [(1e300, 1e-5), (1e-310, 1e-310), (1e307, -1e307)])
 def test_the_ends_of_float64(range_):
     x = np.append(np.random.default_rng(0).normal(size=9), [1.0]) * range_[1]
@@ -314,6 +374,25 @@ def test_partial_against_fractions(n):
     assert partial_distance_correlation(x, x, x) == 0
 
 
+def test_bias_corrected_of_rare_classes_is_zero_on_average():
+    rng = np.random.default_rng(1)
+    y = np.repeat(np.arange(6), [50, 40, 5, 3, 1, 1])
+    found = np.concatenate(
+        [
+            distance_correlations(
+                rng.standard_cauchy(size=(100, 50)),
+                rng.permutation(y),
+                bias_corrected=True,
+                discrete_target=True,
+                class_distance="chi2",
+            )
+            for _ in range(40)
+        ]
+    )
+    assert abs(found.mean()) < 4 * found.std() / math.sqrt(len(found))
+    assert found.std() > 0
+
+
 def test_bias_corrected_is_zero_on_average():
     rng = np.random.default_rng(0)
     r = [
@@ -384,6 +463,7 @@ X3 = np.arange(10.0)
         (lambda: distance_correlations(X3[:, None], X3, discrete_features="x"), "mask"),
         (lambda: distance_correlations(X3[:, None], X3, discrete_features=[1]), "0..0"),
         (lambda: distance_correlations(X3[:, None], X3, discrete_target="x"), "'auto'"),
+        (lambda: distance_correlations(X3[:, None], X3, class_distance=1), "'chi2'"),
         (lambda: distance_correlation_test(X3, X3, method="f"), "'permutation'"),
         (lambda: distance_correlation_test(X3, X3, method="permutation",
                                            n_permutations=0), "at least 1"),

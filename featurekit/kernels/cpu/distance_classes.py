@@ -1,8 +1,9 @@
 """Distance covariance with classes, and of points of any dimension.
 
-Classes are a distance 1 apart. With the point o at one of them, the reference, k of
-`featurekit.kernels.cpu.distance` is 1 for two rows of another class, 1/2 for rows of
-two other classes, and 0 with a row of the reference.
+Classes a and b are v_a + v_b apart, 1 where nothing else is said. With the point o at
+one of them, the reference, k of `featurekit.kernels.cpu.distance` is v_o + v_a for two
+rows of another class a, v_o for rows of two other classes, and 0 with a row of the
+reference.
 """
 
 from __future__ import annotations
@@ -17,7 +18,9 @@ TILE = 512
 
 
 @njit(cache=True, nogil=True)
-def cross_line_classes(order, size, sums, n_low, codes, class_sums, times, correction):
+def cross_line_classes(
+    order, size, sums, n_low, codes, apart, class_sums, times, correction
+):
     """Sums of products of a line's k and that of classes.
 
     Parameters
@@ -26,6 +29,8 @@ def cross_line_classes(order, size, sums, n_low, codes, class_sums, times, corre
         The line, as in `cross_lines`.
     codes : int32 array (n,)
         Classes of the rows; the last code is the reference.
+    apart : float64 array (K,)
+        v of each class.
     class_sums : float64 array (K,)
         Sum of k over a row of each class, less the mean of all rows.
     times : float64 array (n,) or (0,)
@@ -40,6 +45,7 @@ def cross_line_classes(order, size, sums, n_low, codes, class_sums, times, corre
     """
     m = size.size
     reference = class_sums.size - 1
+    of_others = 2.0 * apart[reference]
     weighted = times.size > 0
     met = np.empty(class_sums.size)
     products = 0.0
@@ -56,7 +62,10 @@ def cross_line_classes(order, size, sums, n_low, codes, class_sums, times, corre
             c = of_row[j]
             w = times[order[j]] if weighted else 1.0
             there = 0.0 if c == reference else w
-            products += there * size[j] * (anywhere + met[c] + (w - correction))
+            own = apart[c]
+            k = of_others * (anywhere + 0.5 * (w - correction))
+            k += own * (2.0 * met[c] + (w - correction))
+            products += there * size[j] * k
             of_sums += w * sums[j] * class_sums[c]
             met[c] += there
             anywhere += there

@@ -76,20 +76,22 @@ def cross_lines(
     return float(products), float((w * y_sums)[order] @ sums)
 
 
-def class_matrix(codes, reference):
-    """k of rows of classes."""
-    there = codes != reference
+def class_matrix(codes, apart):
+    """k of rows of classes, of which the last is the reference."""
+    there = codes != len(apart) - 1
     same = codes[:, None] == codes
-    return there[:, None] * there * (1 + same) / 2
+    return there[:, None] * there * (apart[-1] + same * apart[codes])
 
 
-def cross_line_classes(order, size, sums, n_low, codes, class_sums, times, correction):
+def cross_line_classes(
+    order, size, sums, n_low, codes, apart, class_sums, times, correction
+):
     """Sums of products of a line's k and that of classes."""
     n = len(codes)
     w = times if len(times) else np.ones(n)
     x = np.zeros((n, n))
     x[np.ix_(order, order)] = line_matrix(size, n_low)
-    y = class_matrix(codes, len(class_sums) - 1)
+    y = class_matrix(codes, apart)
     products = (pair_weights(w, correction) * x * y).sum()
     return float(products), float((w * class_sums[codes])[order] @ sums)
 
@@ -107,7 +109,9 @@ def cross_points(
 ):  # fmt: skip
     """Sums of k over rows of points, and of products over all pairs."""
     k, l_ = (
-        class_matrix(codes, n_classes - 1) if len(codes) else point_matrix(z, norms)
+        class_matrix(codes, np.full(n_classes, 0.5))
+        if len(codes)
+        else point_matrix(z, norms)
         for z, norms, codes, n_classes in (
             (x, x_norms, x_codes, x_classes),
             (y, y_norms, y_codes, y_classes),

@@ -1,0 +1,120 @@
+"""What one column says of another, and the order that follows."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from featurekit.data import Schema
+from featurekit.selection import redundancy
+from featurekit.selection.design import Design, Standard, Units
+from featurekit.selection.redundancy import greedy_order, shares_told
+
+
+def _design(X, groups=None):
+    schema, table = Schema.learn(X)
+    return Design.of(table, Units.of(schema.names, groups))
+
+
+def _slow_shares(design, weight=None):
+    rows = np.arange(len(design.values))
+    if weight is not None:
+        rows = rows.repeat(weight)
+    with np.errstate(invalid="ignore"):
+        squares = np.nan_to_num(np.corrcoef(design.values[rows].T) ** 2)
+    m = design.n_units
+    out = np.empty((m, m))
+    for i in range(m):
+        for j in range(m):
+            mine = np.flatnonzero(design.unit == i)
+            mine = [a for a in mine if np.ptp(design.values[rows, a]) > 0]
+            others = np.flatnonzero(design.unit == j)
+            out[i, j] = min(max(squares[a, b] for b in others) for a in mine)
+    return out
+
+
+def _frame(n=300):
+    rng = np.random.default_rng(n)
+    a, b, c = rng.normal(size=(3, n))
+    city = np.array(list("uvw"))[rng.integers(0, 3, n)]
+    return pd.DataFrame(
+        {
+            "a": a,
+            "copy": -2 * a + 5,
+            "near": a + 0.3 * b,
+            "city": city,
+            "same": np.char.add(city, "!"),
+            "gaps": np.where(c > 1, np.nan, b),
+            "flag": (c > 1) * 1.0,
+        }
+    )
+
+
+@pytest.mark.parametrize("block", [7, 100, 4096])
+@pytest.mark.parametrize("groups", [None, list("aabbccd"), [[6, 0], [3, 5]]])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_shares_are_squared_correlations(weighted, groups, block, monkeypatch):
+    monkeypatch.setattr(redundancy, "_BLOCK", block)
+    design = _design(_frame(), groups)
+    weight = np.random.default_rng(0).integers(1, 4, 300) if weighted else None
+    found = shares_told(design, None if weight is None else weight * 1.0)
+    np.testing.assert_allclose(found, _slow_shares(design, weight), atol=1e-12)
+    np.testing.assert_allclose(np.diag(found), 1.0)
+
+
+def test_shares_of_copies_and_parts():
+    told = shares_told(_design(_frame()))
+    a, copy, near, city, same, gaps, flag = range(7)
+    assert told[a, copy] == pytest.approx(1) and told[copy, a] == pytest.approx(1)
+    assert told[city, same] == pytest.approx(1)
+    assert 0.5 < told[near, a] < 1
+    # a column with gaps is its numbers and where they are missing: one is not enough
+    assert told[gaps, flag] < 0.1
+    assert told[flag, gaps] == pytest.approx(1)
+
+
+@pytest.mark.parametrize("scale", [(1e-200, 0), (1e200, 0), (1.0, 1e9), (1e307, 0)])
+def test_neither_scale_nor_offset_costs_digits(scale):
+    rng = np.random.default_rng(0)
+    X = np.clip(rng.normal(size=(200, 3)), -8, 8)
+    X[:, 1] += X[:, 0]
+    expected = shares_told(_design(X))
+    found = shares_told(_design(X * scale[0] + scale[1]))
+    np.testing.assert_allclose(found, expected, atol=1e-6 if scale[1] else 1e-12)
+
+
+def test_a_constant_of_a_group_is_told():
+    X = np.random.default_rng(0).normal(size=(50, 3))
+    X[:, 1] = 4.0
+    told = shares_told(_design(X, [[0, 1], [2]]))
+    np.testing.assert_allclose(told, _slow_shares(_design(X[:, [0, 2]])), atol=1e-12)
+
+
+@pytest.mark.parametrize("penalty", [0.0, 0.5, 1.0, 3.0])
+def test_each_next_one_is_the_best_of_those_left(penalty):
+    rng = np.random.default_rng(1)
+    scores = rng.normal(size=40)
+    told = rng.random((40, 40))
+    order = greedy_order(scores, told, penalty)
+    assert sorted(order) == list(range(40))
+    for step, unit in enumerate(order):
+        share = told[:, order[:step]].max(axis=1, initial=0.0)
+        value = np.maximum(scores, 0) * (1 - share) ** penalty
+        left = [u for u in range(40) if u not in order[:step]]
+        assert value[unit] == pytest.approx(value[left].max())
+
+
+def test_ties_go_by_score_then_by_position():
+    scores = np.array([-1.0, 0.5, -0.5, 0.5, 0.5])
+    told = np.zeros((5, 5))
+    assert greedy_order(scores, told, 1.0) == [1, 3, 4, 2, 0]
+    told[:] = 1.0  # all are told once one is known
+    assert greedy_order(scores, told, 1.0) == [1, 3, 4, 2, 0]
+    assert greedy_order(np.zeros(0), np.zeros((0, 0)), 1.0) == []
+
+
+def test_standard_of_a_constant_is_zero():
+    standard = Standard.of(np.full(4, 3.0))
+    assert standard.length == 0
+    np.testing.assert_array_equal(standard.apply(np.array([3.0, 3.0])), [0.0, 0.0])
