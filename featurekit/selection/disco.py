@@ -132,9 +132,9 @@ feature_names_in_
     - The default model is a small forest, not a network: a tree serves all classes at
       once, and needs no scaling.
     - Classes are apart or not (one-hot); labels 0, 1, 2 as numbers would say that 0 and
-      2 are further apart. With "filter" rare ones are further from others than frequent
-      ones (``class_distance="chi2"`` of `distance_correlations`), or a class of one row
-      in twenty would hardly count.
+      2 are further apart. Of three or more a rare one is further from the others than
+      a frequent one (``class_distance="chi2"`` of `distance_correlations`): else a
+      class counts by the square of its share, and one row in twenty not at all.
     - The rows that the model is unsure of are found out of fold, for any number of
       classes and for numbers. Where they are too few all rows serve.
     - They are drawn anew in each step, in several batches of 512 in place of 2,048

@@ -56,11 +56,16 @@ class Batch:
         y : float64 array (n,)
             Numbers, or codes of classes.
         discrete : bool
-            Classes: two rows are apart or not.
+            Classes: two that make up p and q of the rows are 1/p + 1/q apart, times a
+            constant, so that a rare one counts by its share and not by the square of
+            it. Two classes are apart or not, whatever their shares.
         """
         if discrete:
-            return cls((y[:, None] != y).astype(np.float64))
-        distances = np.abs(y[:, None] - y)
+            _, code, count = np.unique(y, return_inverse=True, return_counts=True)
+            inverse = 1.0 / count[code]
+            distances = (inverse[:, None] + inverse) * (y[:, None] != y)
+        else:
+            distances = np.abs(y[:, None] - y)
         # single precision ends at 1e38
         return cls(distances / (distances.max(initial=0.0) or 1.0))
 

@@ -7,6 +7,7 @@ import pytest
 
 from featurekit.statistics import (
     distance_correlation,
+    distance_correlations,
     partial_distance_correlation,
 )
 from featurekit.statistics.distance_batches import Batch
@@ -19,6 +20,8 @@ def _target(kind, n=N, seed=0):
     rng = np.random.default_rng([seed, n])
     if kind == "numbers":
         return rng.normal(size=n), False
+    if kind == "rare":
+        return rng.choice(4, n, p=[0.6, 0.3, 0.07, 0.03]).astype(float), True
     return rng.permutation(np.arange(n) % int(kind[0])).astype(float), True
 
 
@@ -40,7 +43,10 @@ def _distances(points):
 
 
 def _of_target(y, discrete):
-    return (y[:, None] != y) * 1.0 if discrete else np.abs(y[:, None] - y)
+    if not discrete:
+        return np.abs(y[:, None] - y)
+    share = (y[:, None] == y).mean(axis=0)
+    return np.where(y[:, None] != y, 1 / share[:, None] + 1 / share, 0.0)
 
 
 def _white(columns):
@@ -114,6 +120,18 @@ def test_joint_by_brute_force(kind, k, n):
     np.testing.assert_allclose(found, expected, atol=2e-6)
 
 
+def test_rare_classes_are_as_far_as_in_columns_by_themselves():
+    y, discrete = _target("rare")
+    F = _columns(4, y)
+    found = Batch.of(y, discrete).joint(np.empty((N, 0)), F)
+    expected, equal = (
+        distance_correlations(F, y, discrete_target=True, class_distance=distance)
+        for distance in ("chi2", "equal")
+    )
+    np.testing.assert_allclose(found, expected, atol=1e-6)
+    assert np.abs(found - equal).min() > 1e-3
+
+
 @pytest.mark.parametrize("shrinkage", [0.01, 0.3, 1.0])
 @pytest.mark.parametrize("k", [0, 1, 5])
 @pytest.mark.parametrize("kind", ["4 classes", "numbers"])
@@ -148,7 +166,7 @@ def test_partial_beside_one_column(kind):
 
 @pytest.mark.parametrize("n", [6, 33, 400])
 @pytest.mark.parametrize("k", [0, 1, 2, 6])
-@pytest.mark.parametrize("kind", ["2 classes", "4 classes", "numbers"])
+@pytest.mark.parametrize("kind", ["2 classes", "4 classes", "rare", "numbers"])
 def test_partial_by_brute_force(kind, k, n):
     if k > n - 3:
         pytest.skip("nothing is left of so few rows")
