@@ -387,7 +387,9 @@ feature_names_in_
         """Choose units one after the other."""
         assert rows.target is not None
         design = rows.design()
-        search = Search.begin(design, found, self.max_candidates)
+        search = Search.begin(
+            design, found, self.max_candidates, rows.target, rows.weight
+        )
         rng = check_random_state(self.random_state)
         seed = int(rng.randint(2**31 - 1))
         forward = self.mode == "forward"

@@ -35,21 +35,37 @@ class Search:
     refused : list of int
         Near-duplicates of those chosen.
     scores : float64 array (n_units,)
+    apart : float64 array (n,)
+        Of each row how far its class is from others: the inverse of its share of all
+        rows, so that a rare one counts by its share and not by the square of it; not by
+        that of a batch, where those that the model confuses are to count more.
     """
 
     order: list[int]
     left: list[int]
     refused: list[int]
     scores: Floats
+    apart: Floats
 
     @classmethod
-    def begin(cls, design: Design, found: Floats, most: int | None) -> Search:
+    def begin(
+        cls,
+        design: Design,
+        found: Floats,
+        most: int | None,
+        target: Target,
+        weight: Floats | None,
+    ) -> Search:
         ranked = np.argsort(-rounded(found), kind="stable").tolist()
         # beside others one without variance scores as they do, more than noise does
         varies = (design.values != design.values[:1]).any(axis=0)
         present = set(design.unit[varies].tolist())
         left = [u for u in ranked if u in present][:most]
-        return cls([], left, [], np.full(design.n_units, -np.inf))
+        apart = np.ones(len(target.y))
+        if target.task != "regression":
+            code = target.y.astype(np.int64)
+            apart = 1.0 / np.bincount(code, weight)[code]
+        return cls([], left, [], np.full(design.n_units, -np.inf), apart)
 
     def rest(self, found: Floats) -> list[int]:
         """Units not chosen: those seen by the filter's order, duplicates last."""
@@ -71,7 +87,9 @@ class Search:
         total = np.zeros(len(self.left))
         widths = list(_by_width(design, self.left))
         for rows in batches:
-            batch = Batch.of(target.y[rows], target.task != "regression")
+            batch = Batch.of(
+                target.y[rows], target.task != "regression", self.apart[rows]
+            )
             values = design.values[rows]
             if forward:
                 k = len(K) + 1

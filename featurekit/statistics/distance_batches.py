@@ -48,7 +48,7 @@ class Batch:
     distances: Floats
 
     @classmethod
-    def of(cls, y: Floats, discrete: bool) -> Batch:
+    def of(cls, y: Floats, discrete: bool, apart: Floats | None = None) -> Batch:
         """Take a target.
 
         Parameters
@@ -56,14 +56,13 @@ class Batch:
         y : float64 array (n,)
             Numbers, or codes of classes.
         discrete : bool
-            Classes: two that make up p and q of the rows are 1/p + 1/q apart, times a
-            constant, so that a rare one counts by its share and not by the square of
-            it. Two classes are apart or not, whatever their shares.
+            Classes, of which two rows are as far apart as the sum of their ``apart``.
+        apart : float64 array (n,), optional
+            1 of each row if not given.
         """
         if discrete:
-            _, code, count = np.unique(y, return_inverse=True, return_counts=True)
-            inverse = 1.0 / count[code]
-            distances = (inverse[:, None] + inverse) * (y[:, None] != y)
+            v = np.ones(len(y)) if apart is None else apart
+            distances = (v[:, None] + v) * (y[:, None] != y)
         else:
             distances = np.abs(y[:, None] - y)
         # single precision ends at 1e38

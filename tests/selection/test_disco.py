@@ -357,6 +357,26 @@ def test_forward_finds_planted_features(kind):
     assert disco.validation_scores_[1] < disco.validation_scores_[0]
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_rare_classes_count_by_their_share(mode):
+    """Nine rows in ten are of two classes that a coin tells, the rest of four others.
+
+    A column that tells these four comes first, though the coin is of more rows.
+    """
+    rng = np.random.default_rng(0)
+    y = np.where(rng.random(3000) < 0.9, rng.integers(0, 2, 3000), -1)
+    rare = y < 0
+    y[rare] = 2 + rng.integers(0, 4, rare.sum())
+    X = rng.normal(size=(3000, 3))
+    X[:, 0] += 1.2 * (y == 1)
+    X[rare, 1] += 3.0 * y[rare]
+    labels = np.array(list("abcdef"))[y]
+    equal = distance_correlations(X, labels)
+    assert equal[0] > equal[1]
+    disco = DisCo(mode, n_features_to_select=2, random_state=0).fit(X, labels)
+    assert disco.order_.tolist() == [1, 0]
+
+
 def test_forward_finds_categories():
     rng = np.random.default_rng(0)
     X = pd.DataFrame(_normal(N, 6)).add_prefix("n")

@@ -42,11 +42,16 @@ def _distances(points):
     return np.sqrt(((points[:, None] - points) ** 2).sum(axis=2))
 
 
-def _of_target(y, discrete):
+def _inverse(y):
+    """Of each row the inverse of its class's share."""
+    return 1 / (y[:, None] == y).mean(axis=0)
+
+
+def _of_target(y, discrete, apart=None):
     if not discrete:
         return np.abs(y[:, None] - y)
-    share = (y[:, None] == y).mean(axis=0)
-    return np.where(y[:, None] != y, 1 / share[:, None] + 1 / share, 0.0)
+    v = np.ones(len(y)) if apart is None else apart
+    return np.where(y[:, None] != y, v[:, None] + v, 0.0)
 
 
 def _white(columns):
@@ -123,7 +128,7 @@ def test_joint_by_brute_force(kind, k, n):
 def test_rare_classes_are_as_far_as_in_columns_by_themselves():
     y, discrete = _target("rare")
     F = _columns(4, y)
-    found = Batch.of(y, discrete).joint(np.empty((N, 0)), F)
+    found = Batch.of(y, discrete, _inverse(y)).joint(np.empty((N, 0)), F)
     expected, equal = (
         distance_correlations(F, y, discrete_target=True, class_distance=distance)
         for distance in ("chi2", "equal")
@@ -172,8 +177,9 @@ def test_partial_by_brute_force(kind, k, n):
         pytest.skip("nothing is left of so few rows")
     y, discrete = _target(kind, n)
     K, F = _columns(k, y), _columns(4, y, seed=1)
-    found = Batch.of(y, discrete).partial(K, F)
-    b = _of_target(y, discrete)
+    apart = _inverse(y) if kind == "rare" else None
+    found = Batch.of(y, discrete, apart).partial(K, F)
+    b = _of_target(y, discrete, apart)
     np.testing.assert_allclose(found, [_partial(f, b, K) for f in F.T], atol=2e-6)
 
 
