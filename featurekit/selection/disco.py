@@ -314,16 +314,17 @@ feature_names_in_
         """Each unit's correlation with the target: that of its best column."""
         assert rows.target is not None
         corrected = self.bias_corrected or self.mode != "filter"
-        columns, discrete, owner = [], [], []
+        columns: dict[str, Floats] = {}
+        discrete, owner = [], []
         for j, (_, column) in enumerate(rows.table):
             if not rows.varies[j]:
                 continue
             for values, kind in _parts(column, rows.weight):
-                columns.append(values)
+                columns[str(len(columns))] = values
                 discrete.append(kind)
                 owner.append(j)
         scores = distance_correlations(
-            np.column_stack(columns),
+            columns,  # one by one: a matrix would be a copy
             rows.target.y,
             bias_corrected=corrected,
             discrete_features=np.array(discrete),
