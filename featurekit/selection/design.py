@@ -140,12 +140,7 @@ class Design:
             How often each row counts.
         """
         n = len(table)
-        made: list[list[Floats]] = []
-        for _, column in table:
-            if isinstance(column, CategoricalColumn):
-                made.append(_indicators(column, weight))
-            else:
-                made.append(filled(numbers(column), weight))
+        made = [parts(column, weight) for _, column in table]
         counts = [len(columns) for columns in made]
         values = np.empty((n, sum(counts)), order="F")
         for j, part in enumerate(part for columns in made for part in columns):
@@ -161,6 +156,15 @@ class Design:
         out = np.full(self.n_units, -np.inf)
         np.maximum.at(out, self.unit, scores)
         return out
+
+
+def parts(
+    column: NumericColumn | DatetimeColumn | CategoricalColumn, weight: Floats | None
+) -> list[NDArray[Any]]:
+    """A column of a table as columns of a `Design`: float64 or bool arrays (n,)."""
+    if isinstance(column, CategoricalColumn):
+        return _indicators(column, weight)
+    return filled(numbers(column), weight)
 
 
 @dataclass(frozen=True)
@@ -187,7 +191,7 @@ class Standard:
 
     @classmethod
     def of(cls, values: Floats, weight: Floats | None = None) -> Standard:
-        """Learn it of a column, float64 (n,)."""
+        """Learn it of a column, float64 or bool (n,)."""
         high, low = float(values.max()), float(values.min())
         with np.errstate(over="ignore"):
             scale = 1.0 if np.isfinite(np.subtract(high, low)) else 0.25
@@ -243,13 +247,15 @@ def weighted_median(values: Floats, weight: Floats | None = None) -> float:
     return float(values[order[np.searchsorted(total, total[-1] / 2)]])
 
 
-def _indicators(column: CategoricalColumn, weight: Floats | None) -> list[Floats]:
+def _indicators(
+    column: CategoricalColumn, weight: Floats | None
+) -> list[NDArray[np.bool_]]:
     size = column.n_categories + 1  # missing is one of them
     rows = np.bincount(column.codes, weight, size).astype(np.float64)[:size]
     frequent = np.argsort(-rows, kind="stable")[:MAX_CATEGORIES]
     own = np.sort(frequent[rows[frequent] >= MIN_ROWS])
-    made = [(column.codes == code).astype(np.float64) for code in own]
+    made = [column.codes == code for code in own]
     rest = ~np.isin(column.codes, own)
     if rest.any():
-        made.append(rest.astype(np.float64))
+        made.append(rest)
     return made

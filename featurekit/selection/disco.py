@@ -16,7 +16,7 @@ from featurekit.data import CategoricalColumn
 from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress, Step
 from featurekit.selection.base import Rows, Selector, rounded
-from featurekit.selection.design import Design, Units, filled, numbers
+from featurekit.selection.design import Design, filled, numbers, parts
 from featurekit.selection.forward import Search
 from featurekit.selection.judge import (
     check_estimator,
@@ -368,9 +368,12 @@ feature_names_in_
         number[chosen] = np.arange(len(chosen))
         of_column = number[rows.units.of_column]
         at = np.flatnonzero((of_column >= 0) & rows.varies)
-        table = rows.table.select([rows.table.names[j] for j in at])
-        units = Units(of_column[at], len(chosen))
-        told = shares_told(Design.of(table, units, rows.weight), rows.weight)
+        columns, unit = [], []
+        for j in at[np.argsort(of_column[at], kind="stable")]:
+            made = parts(rows.table.columns[j], rows.weight)
+            columns += made
+            unit += [of_column[j]] * len(made)
+        told = shares_told(columns, np.array(unit), rows.weight)
         order = greedy_order(scores[chosen], told, self.redundancy_penalty)
         return [int(chosen[i]) for i in order]
 

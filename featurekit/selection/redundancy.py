@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
-from featurekit.selection.design import Design, Standard
+from featurekit.selection.design import Standard
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 _BLOCK = 4096
 """Rows whose products are summed at once."""
@@ -47,13 +51,16 @@ def greedy_order(scores: Floats, told: Floats, penalty: float) -> list[int]:
     return order
 
 
-def shares_told(design: Design, weight: Floats | None = None) -> Floats:
+def shares_told(
+    columns: Sequence[NDArray[Any]], unit: Ints, weight: Floats | None = None
+) -> Floats:
     """How much of each unit a straight line through each other one tells.
 
     Parameters
     ----------
-    design : Design
-        Every unit has a column that varies.
+    columns : sequence of p float64 or bool arrays (n,)
+    unit : int64 array (p,)
+        The unit of each, ascending from 0 to m - 1; each has a column that varies.
     weight : float64 array (n,), optional
         How often each row counts.
 
@@ -63,29 +70,27 @@ def shares_told(design: Design, weight: Floats | None = None) -> Floats:
         Row i, column j: of the columns of unit i the one that is told least, by that
         column of unit j that tells it best, as a squared correlation.
     """
-    squares, varies = _squared_correlations(design.values, weight)
+    squares, varies = _squared_correlations(columns, weight)
     # nothing is left to tell of a constant
     squares[~varies] = 1.0
-    by_unit = np.argsort(design.unit, kind="stable")
-    first = np.searchsorted(design.unit[by_unit], np.arange(design.n_units))
-    squares = squares[np.ix_(by_unit, by_unit)]
+    first = np.searchsorted(unit, np.arange(unit[-1] + 1))
     best = np.maximum.reduceat(squares, first, axis=1)
     return np.minimum.reduceat(best, first, axis=0)
 
 
 def _squared_correlations(
-    values: Floats, weight: Floats | None
+    columns: Sequence[NDArray[Any]], weight: Floats | None
 ) -> tuple[Floats, NDArray[np.bool_]]:
     """Of each two columns (p, p), 0 of constants; and which are none."""
-    n, p = values.shape
+    n, p = len(columns[0]), len(columns)
     root = None if weight is None else np.sqrt(weight)
-    standards = [Standard.of(values[:, j], weight) for j in range(p)]
+    standards = [Standard.of(column, weight) for column in columns]
     out = np.zeros((p, p))
     for start in range(0, n, _BLOCK):
-        rows = slice(start, start + _BLOCK)
-        Z = np.empty((len(values[rows]), p), order="F")
-        for j, standard in enumerate(standards):
-            Z[:, j] = standard.apply(values[rows, j])
+        rows = slice(start, min(start + _BLOCK, n))
+        Z = np.empty((rows.stop - start, p), order="F")
+        for j, (column, standard) in enumerate(zip(columns, standards, strict=True)):
+            Z[:, j] = standard.apply(column[rows])
         if root is not None:
             Z *= root[rows, None]
         out += Z.T @ Z
