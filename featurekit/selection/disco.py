@@ -12,11 +12,10 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from featurekit.base import Target, make_folds
-from featurekit.data import CategoricalColumn
 from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress, Step
-from featurekit.selection.base import Rows, Selector, rounded
-from featurekit.selection.design import Design, filled, numbers, parts
+from featurekit.selection.base import Rows, Selector
+from featurekit.selection.design import Design
 from featurekit.selection.forward import Search
 from featurekit.selection.judge import (
     check_estimator,
@@ -24,12 +23,7 @@ from featurekit.selection.judge import (
     mean_loss,
     predictions,
 )
-from featurekit.selection.redundancy import greedy_order, shares_told
-from featurekit.statistics.contingency import false_discovery_rate
-from featurekit.statistics.distance import (
-    distance_correlation_pvalue,
-    distance_correlations,
-)
+from featurekit.selection.marginal import Marginal
 from featurekit.statistics.folds import Folds
 
 Floats = NDArray[np.float64]
@@ -53,12 +47,13 @@ class DisCo(Selector):
         correlation.
     n_features_to_select : None, int, float or "auto", default=None
         Columns to keep: half of them, so many, a share; with ``groups`` groups. "auto"
-        keeps, with "filter", what is dependent at the false-discovery rate ``alpha``;
-        with "forward" as many as the model does best with.
+        keeps, with "filter", what is dependent at the false-discovery rate ``alpha``,
+        checked by permutations; with "forward" as many as the model does best with.
     redundancy_penalty : float, default=1.0
         With "filter": next is the column of the largest correlation with the target
         times (1 - r^2)^redundancy_penalty, where r is its largest linear correlation
-        with a column before it. 0 is the order of the correlations alone.
+        with a column before it, and for categories r^2 the share of their variance. 0
+        is the order of the correlations alone.
     bias_corrected : bool, default=True
         With "filter": R*, which is 0 on average where there is no dependence, in place
         of the distance correlation, which grows with the number of categories.
@@ -86,8 +81,9 @@ class DisCo(Selector):
     n_batches : int, default=4
         Batches at most in each step, drawn at random.
     max_candidates : int or None, default=1000
-        Columns that are looked at beside others: the best by themselves. The rest
-        follow by their correlation.
+        Columns that are looked at beside others: the best by themselves; with "filter"
+        of fewer categories and numbers than 4,096. The rest follow by their
+        correlation.
     duplicates_tol : float, default=1e-6
         A column is refused where a straight line through one of those chosen leaves
         no more than this share of its variance; one of several numbers (categories,
@@ -115,7 +111,8 @@ class DisCo(Selector):
         was chosen, and of others its last; minus infinity of those not looked at.
     pvalues_ : float64 array (d,)
         With "filter" and ``bias_corrected``: that the column is independent of the
-        target, by the chi-squared test, without correction for their number.
+        target, by the chi-squared test, without correction for their number; with
+        "auto" at least the share of permutations that do as well, where any did.
     validation_scores_ : list of float
         With "forward": log-loss or mean squared error, out of fold, of the model after
         each step but the last (with "auto" each).
@@ -145,6 +142,14 @@ feature_names_in_
       may cancel.
     - A candidate's distances beside those chosen are told from theirs by one more
       residual, exactly, so that nothing is whitened anew.
+
+    The chi-squared test is of little worth far out, which is where a false-discovery
+    rate over many columns looks: a sparse column and a rare class pass it by chance. So
+    "auto" permutes the target for each column that passes, up to 20,000 times, but not
+    much more than 10^9 rows in all; and not with fractional weights.
+
+    "filter" takes O(n log n) of each column; for its penalty O(n p^2) more, where p is
+    the number of candidates.
 
     A column with missing numbers scores as the better of its values, filled with their
     median, and of whether they are missing.
@@ -291,91 +296,34 @@ feature_names_in_
         budget = Budget(self.time_budget)
         with budget, Progress(self, 2, budget, self.verbose) as progress:
             with progress.phase("filter", 1) as step:
-                found = self._filter(rows, n_total)
+                corrected = self.bias_corrected or self.mode != "filter"
+                found = Marginal.of(rows, corrected, self.n_jobs)
                 step()
             if self.mode == "filter":
-                most = rows.units.n_units
+                rivals = np.flatnonzero(found.column >= 0)
+                if corrected:
+                    self.pvalues_ = found.pvalues(rows)
                 if n_keep is None:
                     # what is independent is no rival of what is told already
-                    n_keep = most = self._n_dependent(rows, found)
-                order = self._order_of(rows, found, most)
-                self._keep(rows, found, n_keep, order)
+                    rivals = found.dependent(
+                        rows,
+                        self.pvalues_,
+                        self.alpha,
+                        check_random_state(self.random_state),
+                        self.n_jobs,
+                    )
+                    n_keep = len(rivals)
+                order = found.order(
+                    rows, rivals, self.redundancy_penalty, self.max_candidates
+                )
+                self._keep(rows, found.scores, n_keep, order)
             else:
                 most = min(rows.units.n_units, n_keep or rows.units.n_units)
                 with progress.phase(self.mode, most) as step:
                     cv = folds_of_present(self.cv, sample_weight)
-                    self._search(rows, found, n_keep, cv, budget, step)
+                    self._search(rows, found.scores, n_keep, cv, budget, step)
         self.stopped_ = budget.why
         return self
-
-    # -- filter --------------------------------------------------------------------
-
-    def _filter(self, rows: Rows, n_total: float) -> Floats:
-        """Each unit's correlation with the target: that of its best column."""
-        assert rows.target is not None
-        corrected = self.bias_corrected or self.mode != "filter"
-        columns: dict[str, Floats] = {}
-        discrete, owner = [], []
-        for j, (_, column) in enumerate(rows.table):
-            if not rows.varies[j]:
-                continue
-            for values, kind in _parts(column, rows.weight):
-                columns[str(len(columns))] = values
-                discrete.append(kind)
-                owner.append(j)
-        scores = distance_correlations(
-            columns,  # one by one: a matrix would be a copy
-            rows.target.y,
-            bias_corrected=corrected,
-            discrete_features=np.array(discrete),
-            discrete_target=rows.target.task != "regression",
-            class_distance="chi2",
-            sample_weight=rows.weight,
-            n_jobs=self.n_jobs,
-        )
-        of_column = np.zeros(len(rows.varies))
-        at = np.array(owner)
-        first = np.unique(at)
-        of_column[first] = -np.inf
-        np.maximum.at(of_column, at, scores)
-        if self.mode == "filter" and corrected:
-            self.pvalues_ = np.array(
-                [
-                    distance_correlation_pvalue(float(r), n_total) if v else 1.0
-                    for r, v in zip(of_column, rows.varies, strict=True)
-                ]
-            )
-        units = np.full(rows.units.n_units, -np.inf)
-        np.maximum.at(units, rows.units.of_column, of_column)
-        return units
-
-    def _n_dependent(self, rows: Rows, scores: Floats) -> int:
-        """Units kept by "auto": one at least."""
-        n_total = len(rows) if rows.weight is None else rows.weight.sum()
-        p = np.array([distance_correlation_pvalue(float(r), n_total) for r in scores])
-        p[~np.isin(np.arange(len(p)), rows.units.of_column[rows.varies])] = 1.0
-        return max(1, int((false_discovery_rate(p) <= self.alpha).sum()))
-
-    def _order_of(self, rows: Rows, scores: Floats, most: int) -> list[int]:
-        """Units best first, of those that are looked at beside others."""
-        varies = np.zeros(len(scores), bool)
-        varies[rows.units.of_column[rows.varies]] = True
-        ranked = np.argsort(-rounded(scores), kind="stable")
-        chosen = ranked[varies[ranked]][:most][: self.max_candidates]
-        if self.redundancy_penalty == 0:
-            return [int(u) for u in chosen]
-        number = np.full(len(scores), -1)
-        number[chosen] = np.arange(len(chosen))
-        of_column = number[rows.units.of_column]
-        at = np.flatnonzero((of_column >= 0) & rows.varies)
-        columns, unit = [], []
-        for j in at[np.argsort(of_column[at], kind="stable")]:
-            made = parts(rows.table.columns[j], rows.weight)
-            columns += made
-            unit += [of_column[j]] * len(made)
-        told = shares_told(columns, np.array(unit), rows.weight)
-        order = greedy_order(scores[chosen], told, self.redundancy_penalty)
-        return [int(chosen[i]) for i in order]
 
     # -- forward and partial -------------------------------------------------------
 
@@ -485,14 +433,6 @@ feature_names_in_
         if len(unsure) < enough or len(np.unique(target.y[unsure])) < 2:
             unsure = np.arange(len(rows))
         return loss, unsure
-
-
-def _parts(column: Any, weight: Floats | None) -> list[tuple[Floats, bool]]:
-    """What is correlated of a column, and whether it is classes: categories; or its
-    numbers, missing ones filled, and whether they are missing."""
-    if isinstance(column, CategoricalColumn):
-        return [(column.codes.astype(np.float64), True)]
-    return list(zip(filled(numbers(column), weight), (False, True), strict=False))
 
 
 def _two_values(y: Floats) -> bool:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from featurekit.base import Target
 from featurekit.selection.base import rounded
-from featurekit.selection.design import Design
+from featurekit.selection.design import MIN_ROWS, Design
 from featurekit.statistics.distance_batches import Batch
 
 Floats = NDArray[np.float64]
@@ -35,17 +35,17 @@ class Search:
     refused : list of int
         Near-duplicates of those chosen.
     scores : float64 array (n_units,)
-    apart : float64 array (n,)
-        Of each row how far its class is from others: the inverse of its share of all
-        rows, so that a rare one counts by its share and not by the square of it; not by
-        that of a batch, where those that the model confuses are to count more.
+    share : float64 array (n,)
+        Of each row that of its class of all rows. Classes are as far from others as
+        its inverse, so that a rare one counts by its share and not by the square of
+        it. Not by that of a batch: those that the model confuses are to count more.
     """
 
     order: list[int]
     left: list[int]
     refused: list[int]
     scores: Floats
-    apart: Floats
+    share: Floats
 
     @classmethod
     def begin(
@@ -61,11 +61,12 @@ class Search:
         varies = (design.values != design.values[:1]).any(axis=0)
         present = set(design.unit[varies].tolist())
         left = [u for u in ranked if u in present][:most]
-        apart = np.ones(len(target.y))
+        share = np.ones(len(target.y))
         if target.task != "regression":
             code = target.y.astype(np.int64)
-            apart = 1.0 / np.bincount(code, weight)[code]
-        return cls([], left, [], np.full(design.n_units, -np.inf), apart)
+            counts = np.bincount(code, weight)
+            share = counts[code] / counts.sum()
+        return cls([], left, [], np.full(design.n_units, -np.inf), share)
 
     def rest(self, found: Floats) -> list[int]:
         """Units not chosen: those seen by the filter's order, duplicates last."""
@@ -87,9 +88,9 @@ class Search:
         total = np.zeros(len(self.left))
         widths = list(_by_width(design, self.left))
         for rows in batches:
-            batch = Batch.of(
-                target.y[rows], target.task != "regression", self.apart[rows]
-            )
+            # a row or two of a batch are not to rule it
+            share = np.maximum(self.share[rows], MIN_ROWS / len(rows))
+            batch = Batch.of(target.y[rows], target.task != "regression", 1 / share)
             values = design.values[rows]
             if forward:
                 k = len(K) + 1

@@ -16,6 +16,9 @@ Ints = NDArray[np.int64]
 _BLOCK = 4096
 """Rows whose products are summed at once."""
 
+_ROUNDING = 1e-12
+"""Of a share: what is closer to 1 is 1. Of values: what is closer is equal."""
+
 
 def greedy_order(scores: Floats, told: Floats, penalty: float) -> list[int]:
     """Order units by score, those that are told already later.
@@ -37,7 +40,7 @@ def greedy_order(scores: Floats, told: Floats, penalty: float) -> list[int]:
     """
     left = np.argsort(-scores, kind="stable")
     worth = np.maximum(scores, 0.0)[left]
-    floor = 1e-12 * worth.max(initial=0.0)
+    floor = _ROUNDING * worth.max(initial=0.0)
     share = np.zeros(len(left))
     order: list[int] = []
     while len(left):
@@ -52,36 +55,44 @@ def greedy_order(scores: Floats, told: Floats, penalty: float) -> list[int]:
 
 
 def shares_told(
-    columns: Sequence[NDArray[Any]], unit: Ints, weight: Floats | None = None
+    columns: Sequence[NDArray[Any]],
+    unit: Ints,
+    share: Floats,
+    weight: Floats | None = None,
 ) -> Floats:
-    """How much of each unit a straight line through each other one tells.
+    """How much of each unit straight lines through columns of each other one tell.
 
     Parameters
     ----------
     columns : sequence of p float64 or bool arrays (n,)
     unit : int64 array (p,)
-        The unit of each, ascending from 0 to m - 1; each has a column that varies.
+        The unit of each, ascending from 0 to m - 1.
+    share : float64 array (p,)
+        How much each counts of what is to be told of its unit; a unit of which nothing
+        counts is told by none.
     weight : float64 array (n,), optional
         How often each row counts.
 
     Returns
     -------
     float64 array (m, m)
-        Row i, column j: of the columns of unit i the one that is told least, by that
-        column of unit j that tells it best, as a squared correlation.
+        Row i, column j: the mean over the columns of unit i, as they count, of the
+        squared correlation with that column of unit j that tells it best.
     """
-    squares, varies = _squared_correlations(columns, weight)
-    # nothing is left to tell of a constant
-    squares[~varies] = 1.0
+    squares = _squared_correlations(columns, weight)
     first = np.searchsorted(unit, np.arange(unit[-1] + 1))
     best = np.maximum.reduceat(squares, first, axis=1)
-    return np.minimum.reduceat(best, first, axis=0)
+    total = np.add.reduceat(share, first)
+    part = share / np.where(total > 0, total, 1.0)[unit]
+    told = np.add.reduceat(best * part[:, None], first, axis=0)
+    told[told > 1 - _ROUNDING] = 1.0
+    return told
 
 
 def _squared_correlations(
     columns: Sequence[NDArray[Any]], weight: Floats | None
-) -> tuple[Floats, NDArray[np.bool_]]:
-    """Of each two columns (p, p), 0 of constants; and which are none."""
+) -> Floats:
+    """Of each two columns (p, p); 0 of constants."""
     n, p = len(columns[0]), len(columns)
     root = None if weight is None else np.sqrt(weight)
     standards = [Standard.of(column, weight) for column in columns]
@@ -94,5 +105,5 @@ def _squared_correlations(
         if root is not None:
             Z *= root[rows, None]
         out += Z.T @ Z
-    varies = np.array([standard.length > 0 for standard in standards])
-    return np.minimum(out**2, 1.0), varies
+    np.multiply(out, out, out=out)
+    return np.minimum(out, 1.0, out=out)

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
         distance_correlation_pvalue,
         distance_correlation_test,
         distance_correlations,
+        distance_permutation_pvalues,
         partial_distance_correlation,
     )
 
@@ -23,6 +24,7 @@ __all__ = [
     "distance_correlation_pvalue",
     "distance_correlation_test",
     "distance_correlations",
+    "distance_permutation_pvalues",
     "partial_distance_correlation",
 ]
 

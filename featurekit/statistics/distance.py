@@ -7,6 +7,7 @@ variable take O(n^2) time. Memory is O(n) throughout.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -180,10 +181,11 @@ def distance_correlations(
         Whether ``y`` holds classes.
     class_distance : {"equal", "chi2"}, default="equal"
         Any two classes of ``y`` are equally far apart; or two that make up p and q of
-        the rows 1/p + 1/q, the chi-squared distance of correspondence analysis. The
-        first is blind to a class of few rows, which counts by the square of its share;
-        the second by its share, as in an analysis of variance. Of two classes, or of
-        many of one size, they are the same.
+        the rows 1/p + 1/q, the square of the chi-squared distance of correspondence
+        analysis. The first is blind to a class of few rows, which counts by the square
+        of its share; with the second it counts by its share, as in an analysis of
+        variance. Of two classes, or of many of one size, they are the same; for a
+        target of numbers they say nothing.
     sample_weight : array-like (n,), optional
         How often each row counts.
     n_jobs : int, optional
@@ -207,6 +209,91 @@ def distance_correlations(
     >>> distance_correlations(X, X[:, 1] ** 2).argmax()
     np.int64(1)
     """
+    out = np.empty(len(open_frame(X).columns))
+
+    def work(j: int, column: Any, target: Any) -> None:
+        out[j] = of.correlation(column, target)
+
+    _each_column(
+        work, X, y, bias_corrected, discrete_features, discrete_target, class_distance,
+        sample_weight, n_jobs,
+    )  # fmt: skip
+    return out
+
+
+def distance_permutation_pvalues(
+    X: Any,
+    y: Any,
+    *,
+    n_permutations: int = 999,
+    discrete_features: given.Discrete = "auto",
+    discrete_target: Literal["auto"] | bool = "auto",
+    class_distance: Literal["equal", "chi2"] = "equal",
+    random_state: int | np.random.RandomState | None = None,
+    n_jobs: int | None = None,
+) -> Floats:
+    """Test each column for independence of one target by orders of its rows.
+
+    Parameters
+    ----------
+    X, y, discrete_features, discrete_target, class_distance, n_jobs
+        As in `distance_correlations`.
+    n_permutations : int, default=999
+        Random orders of the rows of ``y``, which are others for each column.
+    random_state : int, RandomState or None, default=None
+
+    Returns
+    -------
+    float64 array (d,)
+        The share of the orders, the given one included, in which the bias-corrected
+        correlation is as large.
+
+    Raises
+    ------
+    ValueError
+        As in `distance_correlation`, bias-corrected.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from featurekit.statistics.distance import distance_permutation_pvalues
+    >>> X = np.random.default_rng(0).normal(size=(100, 3))
+    >>> y = X[:, 1] ** 2
+    >>> p = distance_permutation_pvalues(X, y, n_permutations=199, random_state=0)
+    >>> (p < 0.01).tolist()
+    [False, True, False]
+    """
+    if n_permutations < 1:
+        raise ValueError(f"n_permutations={n_permutations}: at least 1 is needed")
+    from sklearn.utils import check_random_state
+
+    out = np.empty(len(open_frame(X).columns))
+    seeds = check_random_state(random_state).randint(2**31 - 1, size=len(out))
+
+    def work(j: int, column: Any, target: Any) -> None:
+        draw = np.random.default_rng(seeds[j])
+        reached = _reached(column, target, n_permutations, draw)
+        out[j] = (1 + reached) / (1 + n_permutations)
+
+    _each_column(
+        work, X, y, True, discrete_features, discrete_target, class_distance, None,
+        n_jobs,
+    )  # fmt: skip
+    return out
+
+
+def _each_column(
+    work: Callable[[int, Any, Any], None],
+    X: Any,
+    y: Any,
+    bias_corrected: bool,
+    discrete_features: given.Discrete,
+    discrete_target: Literal["auto"] | bool,
+    class_distance: str,
+    sample_weight: Any,
+    n_jobs: int | None,
+) -> None:
+    """Call ``work`` with each column's number, the column and the target, in order."""
     frame = open_frame(X)
     if not isinstance(discrete_target, bool | np.bool_) and discrete_target != "auto":
         raise ValueError(
@@ -224,16 +311,14 @@ def distance_correlations(
     )
     if isinstance(target, of.Line):
         target.rank, target.row_sums  # noqa: B018, before threads ask for them
-    out = np.empty(len(frame.columns))
 
-    def work(j: int) -> None:
+    def one(j: int) -> None:
         name = f"column {frame.names[j]!r} of X"
         values = given.read_column(frame.columns[j], name, which[j])
         column = _variable(values if keep is None else values[keep], sample)
-        out[j] = of.correlation(column, target)
+        work(j, column, target)
 
-    run_threads(work, range(len(out)), max(1, effective_n_jobs(n_jobs)))
-    return out
+    run_threads(one, range(len(frame.columns)), max(1, effective_n_jobs(n_jobs)))
 
 
 def distance_correlation_pvalue(r: float, n: float) -> float:
@@ -254,7 +339,9 @@ def distance_correlation_pvalue(r: float, n: float) -> float:
     Notes
     -----
     For large n and rates of error up to about 0.05 the test is valid whatever the
-    distributions, and somewhat conservative.
+    distributions, and somewhat conservative. Far below, as in a correction for many
+    columns, it is not where little of the sample decides: a sparse or heavy-tailed
+    column, a class of few rows. `distance_permutation_pvalues` is valid at any rate.
 
     References
     ----------
@@ -331,17 +418,21 @@ def distance_correlation_test(
     sample, arrays = _arrays(pair, sample_weight, True, repeat=True)
     r = _of_two(sample, arrays)
     u, v = _variables(sample, arrays)
+    from sklearn.utils import check_random_state
+
+    reached = _reached(u, v, n_permutations, check_random_state(random_state))
+    return DistanceTest(r, (1 + reached) / (1 + n_permutations))
+
+
+def _reached(u: Any, v: Any, n_permutations: int, draw: Any) -> int:
+    """Of so many orders of the rows of ``v``, those that give as much as this one."""
     both, of_x, of_y = of.covariance(u, v)
     # orders that give the same sums in another order count as well
     least = both - 1e-12 * math.sqrt(of_x) * math.sqrt(of_y)
-    from sklearn.utils import check_random_state
-
-    draw = check_random_state(random_state)
-    reached = sum(
-        of.covariance(u, v.permuted(draw.permutation(sample.n_rows)))[0] >= least
+    return sum(
+        of.covariance(u, v.permuted(draw.permutation(u.sample.n_rows)))[0] >= least
         for _ in range(n_permutations)
     )
-    return DistanceTest(r, (1 + reached) / (1 + n_permutations))
 
 
 def _variable(values: NDArray[Any], sample: of.Sample, rare: bool = False) -> Any:

@@ -28,6 +28,8 @@ _CELLS = 1 << 22
 _HUGE, _TINY = 2.0**1000, 2.0**-960
 # parts of a sum that lie below it are rounding
 _NOISE = 1e-15
+# classes of less than this share of the rows are as far from others as those of it
+_LEAST = 1e-12
 
 
 @dataclass(frozen=True, eq=False)
@@ -255,7 +257,8 @@ def make_classes(codes: NDArray[Any], sample: Sample, rare: bool = False) -> Cla
     n, c = sample.n_total, sample.correction
     apart = np.full(len(counts), 0.5)
     if rare:
-        apart = np.divide(n / len(counts) / 2, counts, out=apart, where=counts > 0)
+        # with fractional weights a class may be less than a row, and then is one
+        apart = n / len(counts) / 2 / np.maximum(counts, max(c, _LEAST * n))
     others, own, last_one = counts[:-1], apart[:-1], apart[-1]
     there = others.sum()
     sums = np.append(last_one * (there - c) + own * (others - c), 0.0)

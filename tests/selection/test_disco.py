@@ -21,8 +21,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from featurekit.base import Target, make_folds
-from featurekit.selection import DisCo
+from featurekit.selection import DisCo, marginal
 from featurekit.selection.base import Rows
+from featurekit.selection.forward import Search
 from featurekit.statistics import (
     distance_correlation,
     distance_correlation_pvalue,
@@ -178,6 +179,73 @@ def test_filter_puts_copies_behind_what_is_new():
     assert plain.order_.tolist() == [1, 2, 0]
 
 
+def test_filter_sees_a_copy_through_gaps_and_in_groups():
+    rng = np.random.default_rng(0)
+    strong, weak = rng.normal(size=(2, 1000))
+    y = strong + 0.5 * weak
+    X = np.column_stack([strong, strong, strong, weak])
+    X[0, 1] = X[1, 2] = np.nan
+    assert DisCo(n_features_to_select=4).fit(X, y).order_[1] == 3
+    # beside noise in one group, too: the group scores as its copy
+    near = strong + 0.05 * rng.normal(size=1000)
+    X = np.column_stack([strong, near, rng.normal(size=1000), weak])
+    disco = DisCo(n_features_to_select=3, groups=[[1, 2]]).fit(X, y)
+    assert disco.order_.tolist() == [0, 3, 1, 2]
+
+
+def test_filter_does_not_take_rare_categories_for_told():
+    """Forty categories of four rows each have no number of their own."""
+    rng = np.random.default_rng(0)
+    code = np.repeat(np.arange(40), 4)
+    z = (rng.permutation(40) % 2)[code]
+    X = pd.DataFrame(rng.normal(size=(160, 7))).add_prefix("n")
+    X["cat"] = [f"k{i}" for i in code]
+    y = 1.5 * X["n0"] + 2 * z
+    disco = DisCo(n_features_to_select=2).fit(X, y)
+    assert sorted(disco.order_.tolist()) == [0, 7]
+
+
+@pytest.mark.parametrize("penalty", [0.02, 0.1, 1.0])
+def test_copies_are_equal_whatever_the_order_of_rows(penalty):
+    rng = np.random.default_rng(0)
+    a, weak, noise = rng.normal(size=(3, 301))
+    X = np.column_stack([a, 3.7 * a + 11, 2.3 * a + 0.7, weak, noise])
+    y = a + 0.5 * weak
+    disco = DisCo(n_features_to_select=3, redundancy_penalty=penalty)
+    for seed in range(20):
+        p = np.random.default_rng(seed).permutation(len(y))
+        order = clone(disco).fit(X[p], y[p]).order_.tolist()
+        assert order[:2] == [0, 3]
+
+
+def test_weights_are_repetition_in_what_is_told():
+    X, y = _mixed(160)
+    X["copy"] = X["told"].fillna(X["told"].median())
+    weight = np.random.default_rng(1).integers(0, 9, len(X)) * 1.0
+    weight[:40] *= 10
+    again = np.repeat(np.arange(len(X)), weight.astype(int))
+    disco = DisCo(n_features_to_select=10)
+    weighted = clone(disco).fit(X, y, weight)
+    repeated = clone(disco).fit(X.iloc[again].reset_index(drop=True), y[again])
+    np.testing.assert_array_equal(weighted.order_, repeated.order_)
+
+
+def test_few_numbers_are_compared_with_each_other(monkeypatch):
+    monkeypatch.setattr(marginal, "MAX_NUMBERS", 5)
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 12))
+    y = X @ np.arange(12)[::-1]
+    X[:, 3] = X[:, 0] + 0.1 * X[:, 3]
+    X[:, 9] = X[:, 1] + 0.1 * X[:, 9]
+    plain = DisCo(n_features_to_select=12, redundancy_penalty=0).fit(X, y).order_
+    five = DisCo(n_features_to_select=12).fit(X, y).order_
+    every = DisCo(n_features_to_select=12, max_candidates=None).fit(X, y).order_
+    assert set(five[:5]) == set(plain[:5])
+    assert five[:5].tolist() != plain[:5].tolist()
+    np.testing.assert_array_equal(five[5:], plain[5:])
+    assert set(every[:5]) != set(plain[:5])
+
+
 def test_auto_keeps_the_same_with_and_without_a_penalty():
     rng = np.random.default_rng(0)
     X = _normal(400, 12)
@@ -235,6 +303,40 @@ def test_auto_never_keeps_a_constant_whatever_alpha():
     X = np.column_stack([_normal(300, 1), np.ones(300)])
     disco = DisCo(n_features_to_select="auto", alpha=0.5).fit(X, X[:, 0])
     assert disco.order_.tolist() == [0]
+
+
+@pytest.mark.parametrize(("sizes", "rate"), [((590, 10), 0.005), ((300, 297, 3), 0.02)])
+def test_auto_does_not_find_sparse_columns_by_chance(sizes, rate):
+    """The chi-squared test alone would, in half of these tables or more."""
+    found = chance = 0
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        y = np.repeat(np.arange(len(sizes)), sizes)
+        X = (rng.random((600, 800)) < rate) * rng.integers(1, 4, (600, 800)) * 1.0
+        X[:, 0] = 3 * y + rng.normal(size=600)
+        disco = DisCo(n_features_to_select="auto", task="classification")
+        disco.set_params(random_state=0).fit(X, y)
+        found += disco.order_.tolist() != [0]
+        p = np.array([distance_correlation_pvalue(r, 600) for r in disco.scores_])
+        chance += (p[1:] < 0.05 / 800).any()
+        # of those that permutations do as well as
+        assert (disco.pvalues_ >= p - 1e-15).all()
+    assert found <= 1
+    assert chance >= 2
+
+
+def test_auto_checks_by_permutations_with_whole_weights_alone():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 5))
+    y = X[:, 1] > 0
+    weight = rng.integers(1, 3, 200)
+    disco = DisCo(n_features_to_select="auto", random_state=0)
+    whole = clone(disco).fit(X, y, weight)
+    again = clone(disco).fit(X.repeat(weight, axis=0), y.repeat(weight))
+    part = clone(disco).fit(X, y, weight * 0.7)
+    for one in (whole, again, part):
+        assert 1 in one.order_
+    np.testing.assert_array_equal(whole.order_, again.order_)
 
 
 def test_more_columns_at_a_larger_rate():
@@ -355,6 +457,42 @@ def test_forward_finds_planted_features(kind):
     assert (disco.ranking_[disco.order_] == [1, 2, 3]).all()
     assert len(disco.validation_scores_) == 2
     assert disco.validation_scores_[1] < disco.validation_scores_[0]
+
+
+def test_shares_of_classes_are_of_all_rows_and_their_weights():
+    X, y = _mixed(120)
+    rows = DisCo()._read(X, _classes(y))
+    weight = np.random.default_rng(0).integers(1, 5, 120) * 1.0
+    search = Search.begin(rows.design(), np.zeros(9), None, rows.target, weight)
+    for code in range(3):
+        mine = rows.target.y == code
+        np.testing.assert_allclose(
+            search.share[mine], weight[mine].sum() / weight.sum()
+        )
+
+
+@pytest.mark.parametrize("fraction", [0.1, 1e-200])
+def test_a_class_of_less_than_a_row_is_one_row(fraction):
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1, 2], [100, 95, 5])
+    X = rng.normal(size=(200, 3))
+    X[:, 0] += y
+    labels = np.array(list("abc"))[y]
+    everywhere = np.full(200, max(fraction, 0.1))
+    rare = np.where(y == 2, fraction, 1.0)
+    for weight in (everywhere, rare):
+        disco = DisCo(n_features_to_select=1).fit(X, labels, sample_weight=weight)
+        assert disco.order_.tolist() == [0]
+        assert 0.1 < disco.scores_[0] <= 1
+        for bias_corrected in (False, True):
+            found = distance_correlations(
+                X,
+                labels,
+                class_distance="chi2",
+                bias_corrected=bias_corrected,
+                sample_weight=weight,
+            )
+            assert np.isfinite(found).all() and found.argmax() == 0
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -15,6 +15,7 @@ from featurekit.statistics import (
     distance_correlation_pvalue,
     distance_correlation_test,
     distance_correlations,
+    distance_permutation_pvalues,
     partial_distance_correlation,
 )
 from tests.reference import distance as oracle
@@ -420,6 +421,43 @@ def test_chi_square_is_valid_and_not_useless():
         assert distance_correlation_pvalue(r, 70) == pytest.approx(expected, rel=1e-12)
 
 
+@pytest.mark.parametrize("class_distance", ["equal", "chi2"])
+def test_permutations_of_columns(class_distance):
+    rng = np.random.default_rng(0)
+    y = np.repeat(["a", "b", "c"], [30, 25, 5])
+    columns = {"x": rng.normal(size=60), "z": rng.normal(size=60), "c": rng.permuted(y)}
+    columns["x"][-5:] += 4.0
+    how = {"class_distance": class_distance}
+    p, again = (
+        distance_permutation_pvalues(
+            columns, y, n_permutations=199, random_state=0, n_jobs=n_jobs, **how
+        )
+        for n_jobs in (1, 2)
+    )
+    np.testing.assert_array_equal(p, again)
+    assert p[0] < 0.02 < p[1] and p[2] > 0.02
+    # as often as in orders of another seed
+    given = distance_correlations(columns, y, bias_corrected=True, **how)
+    others = [
+        distance_correlations(columns, rng.permuted(y), bias_corrected=True, **how)
+        for _ in range(199)
+    ]
+    slow = (1 + (np.array(others) >= given - 1e-12).sum(axis=0)) / 200
+    np.testing.assert_allclose(p, slow, atol=0.12)
+
+
+def test_permutations_are_valid_for_sparse_columns_of_a_rare_class():
+    rng = np.random.default_rng(0)
+    y = np.repeat([0, 1], [590, 10])
+    X = (rng.random((600, 300)) < 0.005) * 1.0
+    X[0] = 1.0  # none is a constant
+    p = distance_permutation_pvalues(
+        X, y, n_permutations=99, discrete_target=True, random_state=0
+    )
+    assert (p <= 0.05).mean() <= 0.08
+    assert (p == 0.01).mean() <= 0.03
+
+
 @pytest.mark.parametrize("pair", PAIRS, ids="-".join)
 def test_permutations(pair):
     x, y = (_variables(40)[name] for name in pair)
@@ -465,6 +503,8 @@ X3 = np.arange(10.0)
         (lambda: distance_correlations(X3[:, None], X3, discrete_target="x"), "'auto'"),
         (lambda: distance_correlations(X3[:, None], X3, class_distance=1), "'chi2'"),
         (lambda: distance_correlation_test(X3, X3, method="f"), "'permutation'"),
+        (lambda: distance_permutation_pvalues(X3[:, None], X3, n_permutations=0),
+         "at least 1"),
         (lambda: distance_correlation_test(X3, X3, method="permutation",
                                            n_permutations=0), "at least 1"),
         (lambda: distance_correlation_test(X3, X3, method="permutation",
