@@ -145,8 +145,8 @@ feature_names_in_
 
     The chi-squared test is of little worth far out, which is where a false-discovery
     rate over many columns looks: a sparse column and a rare class pass it by chance. So
-    "auto" permutes the target for each column that passes, up to 20,000 times, but not
-    much more than 10^9 rows in all; and not with fractional weights.
+    "auto" permutes the target for each column that passes, up to 20,000 times, but no
+    more than 10^9 rows in all; and not with fractional weights.
 
     "filter" takes O(n log n) of each column; for its penalty O(n p^2) more, where p is
     the number of candidates.

@@ -26,7 +26,10 @@ MAX_PERMUTATIONS = 20_000
 """Of each column whose test is checked."""
 
 PERMUTED_ROWS = 10**9
-"""Rows times permutations times columns, at most, where that is 200 of each column."""
+"""Rows times permutations times columns, at most."""
+
+MIN_PERMUTATIONS = 20
+"""Of each column; fewer are not worth their time."""
 
 MAX_NUMBERS = 4096
 """Numbers compared with each other; a category, or a gap, is one each."""
@@ -161,8 +164,10 @@ class Marginal:
             y = y.repeat(times)
         # four times what it takes to see the largest p that would be kept
         wanted = 4 * len(self.scores) / (alpha * len(units))
-        affordable = max(200.0, PERMUTED_ROWS / (len(y) * len(units)))
-        n_permutations = int(min(wanted, affordable, MAX_PERMUTATIONS)) + 1
+        affordable = PERMUTED_ROWS / (len(y) * len(units))
+        n_permutations = int(min(wanted + 1, affordable, MAX_PERMUTATIONS))
+        if n_permutations < MIN_PERMUTATIONS:
+            return np.zeros(len(units))
         p = distance_permutation_pvalues(
             columns,
             y,

@@ -325,6 +325,28 @@ def test_auto_does_not_find_sparse_columns_by_chance(sizes, rate):
     assert chance >= 2
 
 
+def test_auto_does_not_permute_more_rows_than_it_may(monkeypatch):
+    asked = []
+
+    def count(columns, y, n_permutations, **how):
+        asked.append(n_permutations * len(y) * len(columns))
+        return np.full(len(columns), 1 / (1 + n_permutations))
+
+    monkeypatch.setattr(marginal, "distance_permutation_pvalues", count)
+    X = _normal(100, 10)
+    y = X[:, 0] + X[:, 1] > 0
+    disco = DisCo(n_features_to_select="auto", alpha=0.2)
+    expected = disco.fit(X, y).order_.tolist()
+    assert set(expected) >= {0, 1}
+    assert asked == [int(4 * 10 / 0.2 / len(expected) + 1) * 100 * len(expected)]
+    monkeypatch.setattr(marginal, "PERMUTED_ROWS", 30 * 100 * len(expected))
+    assert disco.fit(X, y).order_.tolist() == expected
+    assert asked[1] == 30 * 100 * len(expected)
+    monkeypatch.setattr(marginal, "PERMUTED_ROWS", 10 * 100 * len(expected))
+    assert disco.fit(X, y).order_.tolist() == expected
+    assert len(asked) == 2
+
+
 def test_auto_checks_by_permutations_with_whole_weights_alone():
     rng = np.random.default_rng(0)
     X = rng.normal(size=(200, 5))
