@@ -43,11 +43,11 @@ print("by paths, no target:", X.columns[graph.order_].tolist())
 whole = DisCo(n_features_to_select=2, groups=[["dose", "dose_mg"]]).fit(X, y)
 print("groups:", X.columns[whole.get_support()].tolist())
 
+# each column by itself: with the penalty the two doses would take turns
+alone = DisCo(n_features_to_select=4, redundancy_penalty=0)
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")
-    stable = StabilitySelection(
-        DisCo(n_features_to_select=4), n_resamples=20, random_state=0
-    ).fit(X, y)
+    stable = StabilitySelection(alone, n_resamples=20, random_state=0).fit(X, y)
 chosen = stable.transform(X)
 print("stable:", chosen.columns.tolist(), "types:", chosen.dtypes.astype(str).tolist())
 print("at most", round(stable.error_bound_, 2), "of them by chance, on average")

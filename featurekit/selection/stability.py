@@ -115,6 +115,10 @@ default="auto"
     with a probability below q / p. p counts the columns that vary. With a time budget
     that cuts pairs short, the bound is that of the resamples counted.
 
+    A selector that takes one of several columns that say the same takes now this one,
+    now that, and none of them may be kept: put them into one of ``groups``, or let the
+    selector judge each column by itself (``DisCo(redundancy_penalty=0)``).
+
     Deliberate differences:
 
     - Any selector will do, in place of the Lasso with random penalties.
