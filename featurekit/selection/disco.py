@@ -81,8 +81,8 @@ class DisCo(Selector):
     n_batches : int, default=4
         Batches at most in each step, drawn at random.
     max_candidates : int or None, default=1000
-        Columns that are looked at beside others: the best by themselves; with "filter"
-        of fewer categories and numbers than 4,096. The rest follow by their
+        Columns that are looked at beside others: the best by themselves, with "filter"
+        no more than make up 4,096 numbers and categories. The rest follow by their
         correlation.
     duplicates_tol : float, default=1e-6
         A column is refused where a straight line through one of those chosen leaves

@@ -193,13 +193,14 @@ class Marginal:
         penalty : float
             Of `greedy_order`.
         most : int or None
-            Of the best units, how many are compared with each other; the others are
-            left out. None is all; otherwise of no more than `MAX_NUMBERS` numbers.
+            Of the best units, how many are compared with each other; the others follow
+            by score. None is all; otherwise of no more than `MAX_NUMBERS` numbers.
         """
         scores = rounded(self.scores)
-        units = units[np.argsort(-scores[units], kind="stable")][:most]
+        ranked = units[np.argsort(-scores[units], kind="stable")].tolist()
         if penalty == 0:
-            return [int(u) for u in units]
+            return ranked
+        units = ranked[:most]
         columns: list[NDArray[Any]] = []
         unit: list[int] = []
         share: list[float] = []
@@ -216,7 +217,7 @@ class Marginal:
                 break
         told = shares_told(columns, np.array(unit), np.array(share), rows.weight)
         order = greedy_order(scores[units], told, penalty)
-        return [int(units[i]) for i in order]
+        return [units[i] for i in order] + ranked[len(units) :]
 
     def _share(self, rows: Rows, u: int, made: list[NDArray[Any]]) -> list[float]:
         """How much each number counts of the column that a unit scores by."""

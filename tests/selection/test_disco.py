@@ -325,6 +325,25 @@ def test_auto_does_not_find_sparse_columns_by_chance(sizes, rate):
     assert chance >= 2
 
 
+def test_auto_keeps_none_that_permutations_refuse_whatever_the_candidates(monkeypatch):
+    """One of a higher score than those that are kept but not compared."""
+
+    def refuse(columns, y, n_permutations, **how):
+        return np.array([0.9 if name == "1" else 0.0 for name in columns])
+
+    monkeypatch.setattr(marginal, "distance_permutation_pvalues", refuse)
+    X = _normal(400, 8)
+    y = X @ np.array([5.0, 4.0, 3.0, 2.0, 0, 0, 0, 0])
+    for penalty in (0.0, 1.0):
+        for most in (2, None):
+            disco = DisCo(
+                n_features_to_select="auto",
+                redundancy_penalty=penalty,
+                max_candidates=most,
+            )
+            assert sorted(disco.fit(X, y).order_.tolist()) == [0, 2, 3]
+
+
 def test_auto_does_not_permute_more_rows_than_it_may(monkeypatch):
     asked = []
 
