@@ -256,19 +256,16 @@ def distance_permutation_pvalues(
     Examples
     --------
     >>> import numpy as np
-    >>> from featurekit.statistics.distance import distance_permutation_pvalues
+    >>> from featurekit.statistics import distance_permutation_pvalues
     >>> X = np.random.default_rng(0).normal(size=(100, 3))
     >>> y = X[:, 1] ** 2
     >>> p = distance_permutation_pvalues(X, y, n_permutations=199, random_state=0)
     >>> (p < 0.01).tolist()
     [False, True, False]
     """
-    if n_permutations < 1:
-        raise ValueError(f"n_permutations={n_permutations}: at least 1 is needed")
-    from sklearn.utils import check_random_state
-
     out = np.empty(len(open_frame(X).columns))
-    seeds = check_random_state(random_state).randint(2**31 - 1, size=len(out))
+    draw_seeds = _drawing(n_permutations, random_state)
+    seeds = draw_seeds.randint(2**31 - 1, size=len(out))
 
     def work(j: int, column: Any, target: Any) -> None:
         draw = np.random.default_rng(seeds[j])
@@ -413,15 +410,21 @@ def distance_correlation_test(
         sample, arrays = _arrays(pair, sample_weight, True)
         r = _of_two(sample, arrays)
         return DistanceTest(r, distance_correlation_pvalue(r, sample.n_total))
-    if n_permutations < 1:
-        raise ValueError(f"n_permutations={n_permutations}: at least 1 is needed")
+    draw = _drawing(n_permutations, random_state)
     sample, arrays = _arrays(pair, sample_weight, True, repeat=True)
     r = _of_two(sample, arrays)
     u, v = _variables(sample, arrays)
+    reached = _reached(u, v, n_permutations, draw)
+    return DistanceTest(r, (1 + reached) / (1 + n_permutations))
+
+
+def _drawing(n_permutations: int, random_state: Any) -> Any:
+    """Where orders are drawn from, if there are any to draw."""
     from sklearn.utils import check_random_state
 
-    reached = _reached(u, v, n_permutations, check_random_state(random_state))
-    return DistanceTest(r, (1 + reached) / (1 + n_permutations))
+    if n_permutations < 1:
+        raise ValueError(f"n_permutations={n_permutations}: at least 1 is needed")
+    return check_random_state(random_state)
 
 
 def _reached(u: Any, v: Any, n_permutations: int, draw: Any) -> int:
