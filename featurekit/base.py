@@ -13,7 +13,7 @@ from sklearn.model_selection import KFold, StratifiedKFold, check_cv
 from sklearn.utils.multiclass import type_of_target
 from sklearn.utils.validation import column_or_1d
 
-from featurekit.exceptions import FeatureKitWarning
+from featurekit.exceptions import warn
 from featurekit.statistics.folds import Folds
 from featurekit.statistics.loss import (
     Absolute,
@@ -174,13 +174,11 @@ def warn_of_labels(found: Sequence[Any] | NDArray[Any], n: int) -> None:
         and all(v == int(v) for v in found)
     )
     if gapless and n >= ROWS_OF_LABEL * k:
-        warnings.warn(
+        warn(
             f"y has {k} different whole numbers, every one from {found[0]:g} to "
             f"{found[-1]:g}, and task='auto' takes more than {MAX_GUESSED_CLASSES} for "
             "a quantity. Pass task='classification' if they are labels of classes, "
             "task='regression' if they are not.",
-            FeatureKitWarning,
-            stacklevel=5,
         )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -32,7 +31,7 @@ from sklearn.utils.validation import (
 from featurekit.base import METRICS, TASKS, Target, make_folds
 from featurekit.data import Schema, append_columns, frame_type
 from featurekit.data.columns import CategoricalColumn, Table
-from featurekit.exceptions import BackendUnavailableError, FeatureKitWarning
+from featurekit.exceptions import BackendUnavailableError, warn
 from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress
 from featurekit.expressions import export
@@ -519,12 +518,10 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         else:
             k = UNJUDGED
             why = budget.why or "cv leaves no two folds to judge by"
-            warnings.warn(
+            warn(
                 f"The gate could not decide how many features to keep ({why}); the "
                 f"best {k} are kept unjudged. Allow more time, use a cv of at least 3 "
                 "folds, or give n_features as a number.",
-                FeatureKitWarning,
-                stacklevel=4,
             )
         target = (problem.y, problem.classes)
         self.features_ = ranking.order[:k]

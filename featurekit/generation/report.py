@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-import warnings
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -15,7 +14,7 @@ from sklearn.metrics import roc_auc_score
 
 from featurekit.base import Target
 from featurekit.data.columns import NumericColumn, Table
-from featurekit.exceptions import LeakageWarning
+from featurekit.exceptions import LeakageWarning, warn
 from featurekit.expressions.evaluate import operator
 from featurekit.expressions.grammar import Candidate
 from featurekit.expressions.tree import Call, Column, Expression, Literal
@@ -221,10 +220,9 @@ def warn_of_leaks(data: Table, target: Target) -> None:
         else:
             strength = abs(of_x @ of_y)
         if strength >= LEAK:
-            warnings.warn(
+            warn(
                 f"Column {name!r} alone orders the rows as the target does "
                 f"({strength:.5f}). If it is not known when predictions are made, "
                 "drop it; no new feature can add to it.",
                 LeakageWarning,
-                stacklevel=6,
             )

@@ -6,7 +6,6 @@ wherever they come, adds up with the counts of other rows, and gives finished co
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -18,7 +17,7 @@ from featurekit.data.frames import Series
 from featurekit.data.ingest import ColumnSpec
 from featurekit.data.raw import Raw, raw_values
 from featurekit.data.vocabulary import MAX_VALUES, Vocabulary
-from featurekit.exceptions import FeatureKitWarning, SchemaError
+from featurekit.exceptions import SchemaError, warn
 from featurekit.execution.local import run_threads
 from featurekit.ranking.target import Labels, plain_value
 from featurekit.statistics.contingency import (
@@ -328,11 +327,9 @@ def warn_of_buckets(counts: Counts) -> None:
     folded = [name for name, v in counts.vocabularies.items() if v.folded]
     if folded:
         most = counts.vocabularies[folded[0]].max_values
-        warnings.warn(
+        warn(
             f"{len(folded)} column(s) have more values than the limit allows and are "
             f"counted in {most:,} buckets by a hash of the value: {folded[:5]}. Values "
             "that share a bucket can only lower what is found. Raise memory_limit to "
             "count more values.",
-            FeatureKitWarning,
-            stacklevel=4,
         )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from numbers import Integral, Real
 from typing import Any
 
@@ -13,7 +12,7 @@ from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from featurekit.exceptions import FeatureKitWarning
+from featurekit.exceptions import warn
 from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress, logger
 from featurekit.generation.model import THREADED_ROWS, base_matrix
@@ -287,12 +286,10 @@ default="auto"
         self.importance_history_ = history[:, of_column]
         if wanted is None and not confirmed:
             tentative = int((trial.verdict == TENTATIVE).sum())
-            warnings.warn(
+            warn(
                 f"no column is confirmed after {self.n_iter_} rounds, {tentative} are "
                 "undecided: perhaps X tells nothing of y. Raise max_iter, or set "
                 "n_features_to_select to keep the best in any case.",
-                FeatureKitWarning,
-                stacklevel=3,
             )
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from numbers import Integral, Real
 from typing import Any
 
@@ -22,7 +21,7 @@ from sklearn.utils.validation import has_fit_parameter
 
 from featurekit.base import one_dimensional
 from featurekit.data import take_rows
-from featurekit.exceptions import FeatureKitWarning
+from featurekit.exceptions import warn
 from featurekit.execution.budget import Budget
 from featurekit.execution.local import run_threads
 from featurekit.execution.progress import Progress, logger
@@ -380,12 +379,10 @@ default="auto"
             np.nan if self.sample_fraction > 0.5 else bound(q, p, self.threshold_)
         )
         if not n_keep:
-            warnings.warn(
+            warn(
                 f"no column is chosen in {self.threshold_:.3g} of the resamples; the "
                 f"most often chosen one is in {probability.max():.3g}. Lower "
                 "threshold, or set n_features_to_select.",
-                FeatureKitWarning,
-                stacklevel=3,
             )
 
     def get_metadata_routing(self) -> MetadataRouter:
