@@ -9,7 +9,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1] / "featurekit"
 ORDER = [
-    {"_version", "exceptions"},
+    {"_version", "_files", "exceptions"},
     {"kernels"},
     {"data"},
     {"statistics", "execution"},

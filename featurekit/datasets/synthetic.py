@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from featurekit._files import replacing
+
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
@@ -455,7 +457,10 @@ class _Clicks:
         for number, first in enumerate(range(0, self.n_rows, rows_per_file)):
             last = min(first + rows_per_file, self.n_rows)
             path = folder / f"part-{number:05d}.parquet"
-            with ParquetWriter(path, self.schema, compression="zstd") as writer:
+            with (
+                replacing(path) as temporary,
+                ParquetWriter(temporary, self.schema, compression="zstd") as writer,
+            ):
                 for index in range(first // CHUNK, -(-last // CHUNK)):
                     start = max(first - index * CHUNK, 0)
                     stop = min(last - index * CHUNK, CHUNK)

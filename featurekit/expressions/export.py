@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from featurekit._files import write_text
 from featurekit._version import __version__
 from featurekit.data.ingest import Schema
 from featurekit.exceptions import FeatureFileError
@@ -32,7 +33,7 @@ def write(path: str | Path, content: dict[str, Any]) -> None:
         ensure_ascii=False,
         indent=1,
     )
-    Path(path).write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def read(path: str | Path) -> dict[str, Any]:
