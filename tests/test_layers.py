@@ -14,7 +14,7 @@ ORDER = [
     {"data"},
     {"statistics", "execution"},
     {"expressions"},
-    {"base", "datasets"},
+    {"fitting", "datasets"},
     {"neural"},
     {"generation", "ranking", "selection"},
     {"cli"},

@@ -23,12 +23,10 @@ from sklearn.utils._param_validation import (
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import (
     _check_feature_names_in,
-    _check_sample_weight,
     check_is_fitted,
     validate_data,
 )
 
-from featurekit.base import METRICS, TASKS, Target, make_folds
 from featurekit.data import Schema, append_columns, frame_type
 from featurekit.data.columns import CategoricalColumn, Table
 from featurekit.exceptions import BackendUnavailableError, warn
@@ -46,6 +44,7 @@ from featurekit.expressions.grammar import (
 )
 from featurekit.expressions.keyed import Key, key_labels
 from featurekit.expressions.tree import Expression, parse
+from featurekit.fitting import METRICS, TASKS, Target, check_weights, make_folds
 from featurekit.generation import report
 from featurekit.generation.gate import SIZES, Verdict, judge
 from featurekit.generation.model import (
@@ -398,13 +397,7 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 f"Found input variables with inconsistent numbers of samples: X has "
                 f"{len(table)} rows and y has {len(target.y)}"
             )
-        weight = None
-        if sample_weight is not None:
-            weight = _check_sample_weight(
-                sample_weight, np.empty((len(table), 1)), ensure_non_negative=True
-            )
-            if not weight.any():
-                raise ValueError("sample_weight is zero on every row")
+        weight = check_weights(sample_weight, len(table))
         rng = check_random_state(self.random_state)
         seed = int(rng.randint(np.iinfo(np.int32).max))
         folds = make_folds(self.cv, X, target, groups, seed)

@@ -12,12 +12,12 @@ import pandas as pd
 from numpy.typing import NDArray
 from sklearn.metrics import roc_auc_score
 
-from featurekit.base import Target
 from featurekit.data.columns import NumericColumn, Table
 from featurekit.exceptions import LeakageWarning, warn
 from featurekit.expressions.evaluate import operator
 from featurekit.expressions.grammar import Candidate
 from featurekit.expressions.tree import Call, Column, Expression, Literal
+from featurekit.fitting import Target
 from featurekit.generation.model import MAX_ROWS, BoostedModel, base_matrix
 from featurekit.generation.screening import Screener
 from featurekit.generation.search import EXACT_PER_SURVIVOR, TWIN_ROWS, Ranking

@@ -24,7 +24,6 @@ from sklearn.utils.validation import (
     validate_data,
 )
 
-from featurekit.base import TASKS, one_dimensional
 from featurekit.data import append_columns, frame_type, select_columns
 from featurekit.data.frames import open_frame
 from featurekit.data.ingest import Schema, positions_of
@@ -37,6 +36,8 @@ from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress, logger
 from featurekit.expressions import export
 from featurekit.expressions.tree import Expression
+from featurekit.fitting import TASKS
+from featurekit.fitting.target import one_dimensional
 from featurekit.ranking import drift, emit, heuristics, scoring
 from featurekit.ranking.counting import (
     Counted,

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featurekit.base import MAX_GUESSED_CLASSES, warn_of_labels
 from featurekit.data.frames import Series
 from featurekit.data.raw import Raw, floats_of, raw_values
 from featurekit.data.vocabulary import Vocabulary
 from featurekit.exceptions import SchemaError
+from featurekit.fitting.target import MAX_GUESSED_CLASSES, warn_of_labels
 from featurekit.statistics.contingency import quantile_groups
 
 Ints = NDArray[np.int64]

@@ -18,13 +18,11 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import (
     _check_feature_names_in,
-    _check_sample_weight,
     check_consistent_length,
     check_is_fitted,
     validate_data,
 )
 
-from featurekit.base import TASKS, Target, make_folds
 from featurekit.data import (
     CategoricalColumn,
     NumericColumn,
@@ -35,6 +33,7 @@ from featurekit.data import (
     select_columns,
 )
 from featurekit.data.frames import as_matrix, column_names, header
+from featurekit.fitting import TASKS, Target, check_weights, make_folds
 from featurekit.selection.design import Design, Units
 
 Floats = NDArray[np.float64]
@@ -161,11 +160,7 @@ class Selector(
         schema, table = Schema.learn(X, getattr(self, "categorical_features", "auto"))
         units = Units.of(schema.names, getattr(self, "groups", None))
         self.n_features_in_ = len(schema)
-        weight = None
-        if sample_weight is not None:
-            weight = _check_sample_weight(
-                sample_weight, np.empty((len(table), 1)), ensure_non_negative=True
-            ).astype(np.float64)
+        weight = check_weights(sample_weight, len(table))
         if groups is not None:
             groups = np.asarray(groups)
             check_consistent_length(np.empty(len(table)), groups)

@@ -11,9 +11,9 @@ from sklearn.base import _fit_context, clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from featurekit.base import Target, make_folds
 from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress, Step
+from featurekit.fitting import Target, make_folds
 from featurekit.selection.base import Rows, Selector
 from featurekit.selection.design import Design
 from featurekit.selection.forward import Search

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featurekit.base import Target
+from featurekit.fitting import Target
 from featurekit.selection.base import rounded
 from featurekit.selection.design import MIN_ROWS, Design
 from featurekit.statistics.distance_batches import Batch

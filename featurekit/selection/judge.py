@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import is_classifier, is_regressor
 
-from featurekit.base import Target
+from featurekit.fitting import Target
 from featurekit.selection.base import Rows
 
 Floats = NDArray[np.float64]

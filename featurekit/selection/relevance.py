@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featurekit.base import Target
+from featurekit.fitting import Target
 from featurekit.statistics.contingency import null_moments
 from featurekit.statistics.moments import Moments, blocks
 

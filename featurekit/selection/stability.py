@@ -19,12 +19,12 @@ from sklearn.utils.metadata_routing import (
 )
 from sklearn.utils.validation import has_fit_parameter
 
-from featurekit.base import one_dimensional
 from featurekit.data import take_rows
 from featurekit.exceptions import warn
 from featurekit.execution.budget import Budget
 from featurekit.execution.local import run_threads
 from featurekit.execution.progress import Progress, logger
+from featurekit.fitting.target import one_dimensional
 from featurekit.selection.base import Floats, Ints, Rows, Selector
 from featurekit.selection.resampling import draw, refuse_one_class
 

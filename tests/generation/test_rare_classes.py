@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from featurekit import OpenFE
-from featurekit.base import Target, make_folds
+from featurekit.fitting import Target, make_folds
 
 
 def table(n=900, seed=0):

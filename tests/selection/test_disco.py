@@ -20,7 +20,7 @@ from sklearn.neighbors import KNeighborsClassifier, KNeighborsRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from featurekit.base import Target, make_folds
+from featurekit.fitting import Target, make_folds
 from featurekit.selection import DisCo, marginal
 from featurekit.selection.base import Rows
 from featurekit.selection.forward import Search

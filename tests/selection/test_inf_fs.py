@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.metrics.cluster import expected_mutual_information
 from sklearn.model_selection import LeaveOneGroupOut
 
-from featurekit.base import Target
+from featurekit.fitting import Target
 from featurekit.selection import InfFS
 from featurekit.selection.paths import (
     Spread,

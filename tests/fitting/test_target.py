@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from featurekit import OutRank
-from featurekit.base import Target
 from featurekit.exceptions import FeatureKitWarning
+from featurekit.fitting import Target
 from featurekit.selection import InfFS
 
 
