@@ -1,119 +1,118 @@
-"""The command that takes a stored file to new rows."""
+"""The command that takes a stored file to new rows: apply."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from featurekit.cli.common import (
-    UserError,
+import typer
+
+from featurekit.cli import options
+from featurekit.cli.common import STDOUT, UserError, messages_beside, one_line, say
+from featurekit.cli.files import (
+    ROWS,
+    Output,
     blame,
-    check_input,
-    check_output,
-    one_line,
-    read,
-    say,
-    typer,
-    write,
+    check_outputs,
+    load,
+    write_rows,
 )
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def apply(
     features: Annotated[
         Path,
         typer.Argument(
-            help="File that 'generate' or 'rank --save' wrote.", show_default=False
-        ),
-    ],
-    data: Annotated[
-        Path,
-        typer.Argument(
-            help="New rows, .parquet or .csv; for a ranking anything that 'rank' "
-            "reads.",
+            metavar="FEATURES",
+            help="File that 'generate --out' or 'rank --save' wrote.",
             show_default=False,
         ),
     ],
+    sources: options.Sources,
     out: Annotated[
         Path,
         typer.Option(
-            help="Where to write them with the new columns, .parquet or .csv.",
+            metavar="FILE",
+            help="Where to write the rows, .parquet or .csv; - is stdout, as CSV.",
             show_default=False,
         ),
     ],
 ) -> None:
     """Add stored features to new rows, or take what a ranking kept.
 
-    Columns are found by name, and the target may be absent. Each row's values depend on
-    that row and the stored file alone.
+    Columns are found by name. Those that the features do not need, such as ids and the
+    target, are written as they are. The values of a row depend on that row and the
+    stored file alone.
 
-    Of features that 'generate' found, columns that these do not need are written as
-    they are. Do not apply them to the rows they were found on: 'generate --save-data'
-    writes those, with out-of-fold values.
+    Do not apply features to the rows they were found on: 'generate --save-data' writes
+    those, with out-of-fold values.
 
-    Of a ranking the columns and crosses that it kept are written, and no others.
+    With a ranking, the columns that it did not keep are left out, and the crosses that
+    it kept are added.
     """
     from featurekit.expressions.export import read as content_of
 
-    check_input(features, suffixes=())
     with one_line(), blame(features, "read"):
         kind = content_of(features).get("estimator")
-    check_output(out, [features, data])
-    made, n_new = (_ranked if kind == "OutRank" else _generated)(features, data)
-    write(made, out)
-    if kind == "OutRank":
-        kept = f"{made.width - n_new} columns and {n_new} crosses"
-        say(f"{made.height:,} rows with what the ranking kept, {kept}: {out}")
-    else:
-        say(f"{made.height:,} rows with {n_new} new columns: {out}")
+    stored = _ranking(features) if kind == "OutRank" else _features(features)
+    # a few rows of a CSV file may look like numbers where fit saw text
+    text = [spec.name for spec in stored._schema if spec.dtype == "string"]
+    rows, files = load(sources, text)
+    check_outputs([Output(out, ROWS)], [features, *files], sources)
+    with messages_beside(out) as stdout, one_line():
+        made, said = (_kept if kind == "OutRank" else _with_features)(stored, rows)
+        write_rows(made, out, stdout)
+        say(f"{made.height:,} rows with {said}: {'stdout' if out == STDOUT else out}")
 
 
-def _generated(features: Path, data: Path) -> tuple[Any, int]:
-    """The rows with new columns, and how many these are."""
+def _features(path: Path) -> Any:
     from featurekit import OpenFE
 
-    check_input(data)
-    with one_line(), blame(features, "read"):
-        maker = OpenFE.from_json(features)
-    maker.set_params(extra_columns="ignore")
-    # a few rows of a CSV file may look like numbers where fit saw text
-    text = [spec.name for spec in maker._schema if spec.dtype == "string"]
-    frame = read(data, text)
-    taken = [node.name for node in maker.features_ if node.name in frame.columns]
+    with one_line(), blame(path, "read"):
+        return OpenFE.from_json(path).set_params(
+            extra_columns="ignore", keep_input=False
+        )
+
+
+def _with_features(maker: Any, rows: pl.DataFrame) -> tuple[pl.DataFrame, str]:
+    """The rows with new columns, and how many these are."""
+    new = maker.transform(rows)
+    taken = [name for name in new.columns if name in rows.columns]
     if taken:
-        raise UserError(f"{data} has a column {taken[0]!r} already; drop it first")
-    with one_line():
-        return maker.transform(frame), len(maker.features_)
+        raise UserError(f"the rows have a column {taken[0]!r} already; drop it first")
+    return rows.hstack(new), f"{new.width} new columns"
 
 
-def _ranked(features: Path, data: Path) -> tuple[Any, int]:
-    """What a ranking kept of the rows, and how many crosses these are."""
+def _ranking(path: Path) -> Any:
+    from featurekit import OutRank
+
+    with one_line(), blame(path, "read"):
+        ranker = OutRank.from_json(path)
+    if not hasattr(ranker, "feature_names_in_"):
+        raise UserError(f"{path} ranks columns without names; use it from Python")
+    if not ranker.get_support().any() and not ranker.crosses_:
+        raise UserError(f"{path} keeps no column; rank with a larger --alpha")
+    return ranker
+
+
+def _kept(ranker: Any, rows: pl.DataFrame) -> tuple[pl.DataFrame, str]:
+    """What a ranking kept of the rows, beside what it did not rank."""
     import polars as pl
 
-    from featurekit import OutRank
-    from featurekit.data.scan import scan
-
-    with one_line(), blame(features, "read"):
-        ranker = OutRank.from_json(features)
-    if not hasattr(ranker, "feature_names_in_"):
-        raise UserError(f"{features} ranks columns without names; use it from Python")
     names = list(ranker.feature_names_in_)
     kept = [names[i] for i in ranker.get_support(indices=True)]
     needed = dict.fromkeys(kept)
     needed |= dict.fromkeys(name for node in ranker.crosses_ for name in node.columns())
-    if not needed:
-        raise UserError(f"{features} keeps no column; rank with a larger --alpha")
-    with one_line():
-        rows = scan(data).settle()
-        lacks = [name for name in needed if name not in rows.names]
-        if lacks:
-            raise UserError(f"{data} lacks columns that the ranking kept: {lacks}")
-        if rows.files[0].suffix.lower() not in (".parquet", ".pq"):
-            for spec in ranker._schema:
-                # a few rows of text may look like numbers where fit saw text
-                if spec.dtype == "string":
-                    rows.schema[spec.name] = pl.String()
-        frame = pl.concat([block.frame for block in rows.blocks(list(needed))])
-        # what is not needed may be absent, but its place is known
-        gone = [pl.lit(None).alias(name) for name in names if name not in needed]
-        made = ranker.transform(frame.with_columns(gone).select(names))
-    return made, len(ranker.crosses_)
+    lacks = [name for name in needed if name not in rows.columns]
+    if lacks:
+        raise UserError(f"the rows lack columns that the ranking kept: {lacks}")
+    # what is not needed may be absent, but its place is known
+    absent = [pl.lit(None).alias(name) for name in names if name not in needed]
+    made = ranker.transform(rows.with_columns(absent).select(names))
+    crosses = made.select(made.columns[len(kept) :])
+    stay = [name for name in rows.columns if name in kept or name not in names]
+    said = f"{len(kept)} columns kept and {crosses.width} crosses"
+    return rows.select(stay).hstack(crosses), said

@@ -1,121 +1,31 @@
-"""What the commands share: errors in one line, files checked, read and written."""
+"""What the commands share: errors in one line, messages, values of options."""
 
 from __future__ import annotations
 
 import difflib
+import re
 import sys
 import warnings
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
-try:
-    import rich  # noqa: F401
-    import typer
-except ImportError:  # pragma: no cover - only without the extra
-    typer = None  # type: ignore[assignment]
+import typer
 
-SUFFIXES = (".parquet", ".pq", ".csv")
-_MISSING = ["NA", "N/A", "NaN", "nan", "null", "NULL"]
+STDOUT = Path("-")
 
 
 class UserError(Exception):
-    """Something the user can put right; shown in one line, exit code 2."""
+    """Something about the data or the files that the user can put right."""
+
+    code = 1
 
 
-# -- files -------------------------------------------------------------------------
+class UsageError(UserError):
+    """A wrong call, whatever the data are."""
 
-
-def check_input(path: Path, suffixes: Sequence[str] = SUFFIXES) -> None:
-    """Refuse what is no file, or of a suffix that is not read."""
-    if not path.exists():
-        raise UserError(f"there is no file {path}")
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; name a file in it")
-    if suffixes and path.suffix.lower() not in suffixes:
-        raise UserError(f"{path}: only {_kinds(suffixes)} are read")
-
-
-def check_output(
-    path: Path | None, inputs: Sequence[Path], suffixes: Sequence[str] = SUFFIXES
-) -> None:
-    """Refuse before the work begins what could not be written after it."""
-    if path is None:
-        return
-    if path.is_dir():
-        raise UserError(f"{path} is a folder; name a file in it")
-    if suffixes and path.suffix.lower() not in suffixes:
-        raise UserError(f"{path}: only {_kinds(suffixes)} are written")
-    if not path.parent.is_dir():
-        raise UserError(f"there is no folder {path.parent}; make it first")
-    if path.resolve() in [other.resolve() for other in inputs]:
-        raise UserError(f"{path} is named twice; give the output a name of its own")
-
-
-def _kinds(suffixes: Sequence[str]) -> str:
-    *first, last = [suffix for suffix in suffixes if suffix != ".pq"]
-    return f"{', '.join(first)} and {last}"
-
-
-@contextmanager
-def blame(path: Path, done: str) -> Iterator[None]:
-    """Turn a failure to read or write a file into one line."""
-    import polars as pl
-
-    try:
-        yield
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise UserError(f"{path} cannot be {done}: {_first_line(error)}") from None
-
-
-def _first_line(error: BaseException) -> str:
-    return next(iter(str(error).strip().splitlines()), type(error).__name__)
-
-
-def read(path: Path, text: Sequence[str] = ()) -> Any:
-    """A polars frame; of a CSV file the columns ``text`` are not guessed at."""
-    import polars as pl
-
-    with blame(path, "read"):
-        if path.suffix.lower() != ".csv":
-            return pl.read_parquet(path, hive_partitioning=False)
-        header = pl.read_csv(path, has_header=False, n_rows=1, infer_schema=False)
-        names = header.row(0) if len(header) else ()
-        twice = [name for name, count in Counter(names).items() if count > 1]
-        if twice:
-            raise UserError(f"{path} has more than one column named {twice[0]!r}")
-        return pl.read_csv(
-            path,
-            infer_schema_length=None,
-            try_parse_dates=True,
-            null_values=_MISSING,
-            schema_overrides={name: pl.String for name in text if name in names},
-        )
-
-
-def write(frame: Any, path: Path) -> None:
-    """Write a polars frame by the file's suffix."""
-    with blame(path, "written"):
-        if path.suffix.lower() == ".csv":
-            frame.write_csv(path)
-        else:
-            frame.write_parquet(path)
-
-
-def column(names: Sequence[str], name: str, option: str) -> str:
-    """``name``, if it is a column; else an error with the nearest there is."""
-    if name in names:
-        return name
-    lower = {there.lower(): there for there in names}
-    near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
-    if near:
-        hint = f"do you mean {lower[near[0]]!r}?"
-    else:
-        shown = ", ".join(names[:10])
-        hint = f"there are {shown}{', …' if len(names) > 10 else ''}"
-    raise UserError(f"{option}: there is no column {name!r}; {hint}")
+    code = 2
 
 
 # -- what is said ------------------------------------------------------------------
@@ -124,6 +34,17 @@ def column(names: Sequence[str], name: str, option: str) -> str:
 def say(text: str = "") -> None:
     """A line on stdout."""
     typer.echo(text)
+
+
+@contextmanager
+def messages_beside(out: Path | None) -> Iterator[TextIO]:
+    """Yield stdout for the result; messages go to stderr if the result goes there."""
+    stdout = sys.stdout
+    if out != STDOUT:
+        yield stdout
+        return
+    with redirect_stdout(sys.stderr):
+        yield stdout
 
 
 def warn(message: Any, category: type[Warning], *_: Any, **__: Any) -> None:
@@ -148,8 +69,80 @@ def one_line() -> Iterator[None]:
             raise UserError(str(error)) from error
 
 
-def plain(text: str) -> Any:
-    """Text for a rich table."""
-    from rich.text import Text
+# -- values of options -------------------------------------------------------------
 
-    return Text(text)  # brackets in it are no markup
+
+def column(names: Sequence[str], name: str, option: str) -> str:
+    """``name``, if it is a column; else an error with the nearest there is."""
+    if name in names:
+        return name
+    lower = {there.lower(): there for there in names}
+    near = difflib.get_close_matches(name.lower(), lower, n=1, cutoff=0.5)
+    if near:
+        hint = f"do you mean {lower[near[0]]!r}?"
+    else:
+        shown = ", ".join(names[:10])
+        hint = f"there are {shown}{', …' if len(names) > 10 else ''}"
+    raise UserError(f"{option}: there is no column {name!r}; {hint}")
+
+
+def columns(
+    names: Sequence[str], texts: Sequence[str] | None, option: str
+) -> list[str]:
+    """The columns that an option names: repeated, or with commas between them.
+
+    A text that is a column's name as a whole is that column, commas included.
+    """
+    found: list[str] = []
+    for text in texts or ():
+        parts = [text] if text in names else text.split(",")
+        wanted = [part.strip() for part in parts if part.strip()]
+        if not wanted:
+            raise UsageError(f"{option}: {text!r} names no column")
+        found += [column(names, part, option) for part in wanted]
+    return list(dict.fromkeys(found))
+
+
+def categorical(
+    names: Sequence[str], texts: Sequence[str] | None, words: Sequence[str] = ("auto",)
+) -> str | list[str]:
+    """The value of ``categorical_features``: one of the words, or columns."""
+    texts = texts or ["auto"]
+    if len(texts) == 1 and texts[0] in words and texts[0] not in names:
+        return texts[0]
+    return columns(names, texts, "--categorical")
+
+
+_UNITS = " KMGT"
+
+
+def size(text: str | None, option: str = "--memory-limit") -> int | None:
+    """Bytes of a size such as 2GiB: K, Ki and KiB are 1024 bytes, KB is 1000."""
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d+(?:\.\d+)?) ?([KMGT]?)(IB?|B)?", text.strip().upper())
+    n_bytes = 0
+    if found:
+        base = 1000 if found[3] == "B" else 1024
+        n_bytes = int(float(found[1]) * base ** _UNITS.index(found[2] or " "))
+    if n_bytes < 1:
+        raise UsageError(f"{option}: {text!r} is no size; write it as 500MiB or 2GiB")
+    return n_bytes
+
+
+def in_bytes(n_bytes: float) -> str:
+    """A size as people read it."""
+    for unit in ("bytes", "KiB", "MiB"):
+        if n_bytes < 1024:
+            return f"{n_bytes:.3g} {unit}"
+        n_bytes /= 1024
+    return f"{n_bytes:.3g} GiB"
+
+
+def in_time(seconds: float) -> str:
+    """A duration as people read it."""
+    if seconds < 100:
+        return f"{seconds:.2g} seconds"
+    if seconds < 6000:
+        return f"{seconds / 60:.0f} minutes"
+    return f"{seconds / 3600:.1f} hours"

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import math
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from featurekit.cli.common import plain, say
+from featurekit.cli import tables
+from featurekit.cli.common import STDOUT, say
+from featurekit.cli.files import write_scores
 
 if TYPE_CHECKING:
+    from typing import TextIO
+
     import pandas as pd
 
     from featurekit import OutRank
 
-SUFFIXES = (".tsv", ".csv", ".json", ".parquet", ".pq")
 SHOWN = 20
 N_NOTES = 10
 N_DRIFTED = 10
@@ -76,12 +76,12 @@ class Ranking:
 
     # -- files ---------------------------------------------------------------------
 
-    def write(self, path: Path) -> None:
+    def write(self, path: Path, stdout: TextIO) -> None:
         """Write all scores, and the drift beside them."""
         scores = self.scores.assign(kept=self.kept)
-        _write(_as_singles(self) if is_singles(path) else scores, path)
-        if self.ranker.drift_by is not None:
-            _write(self.ranker.drift_, beside(path))
+        write_scores(_as_singles(self) if is_singles(path) else scores, path, stdout)
+        if self.ranker.drift_by is not None and path != STDOUT:
+            write_scores(self.ranker.drift_, beside(path), stdout)
 
     # -- on the screen -------------------------------------------------------------
 
@@ -91,9 +91,9 @@ class Ranking:
         speed = ranker.n_rows_ / max(self.seconds, 1e-9)
         say(
             f"{ranker.n_rows_:,} rows, {ranker.n_features_in_:,} columns; "
-            f"target {self._said_of_target()}; "
             f"{self.seconds:.3g} s, {speed:,.0f} rows/s"
         )
+        say(f"target {self._said_of_target()}")
         self._show_scores()
         if ranker.drift_by is not None:
             _show_drift(ranker.drift_, ranker.drift_by)
@@ -123,20 +123,19 @@ class Ranking:
             if i < (most or SHOWN) or (most is not None and self.kept[i])
         ]
         heads = [
-            "rank", "feature", "order", "score" if crosses else score, other, "z", "q",
-            "cardinality", "coverage", "kept",
+            "rank", "score" if crosses else score, other, "z", "q", "values", "filled",
+            "kept", "feature",
         ]  # fmt: skip
         rows = [
             (
-                str(i + 1), line.feature, str(line.order), _number(line.score),
-                _number(getattr(line, other)), f"{line.gain_z:.1f}", f"{line.q:.2g}",
-                f"{line.cardinality:,.0f}", _percent(line.coverage),
-                "yes" if self.kept[i] else "no",
+                str(i + 1), _number(line.score), _number(getattr(line, other)),
+                f"{line.gain_z:.1f}", f"{line.q:.2g}", f"{line.cardinality:,.0f}",
+                _percent(line.coverage), "yes" if self.kept[i] else "no", line.feature,
             )
             for i, line in enumerate(scores.itertuples(index=False))
             if i in here
         ]  # fmt: skip
-        _print(heads, rows, left=("feature", "kept"))
+        tables.show(heads, rows, left=("kept",))
         n_columns, n_crosses = int(ranker.get_support().sum()), len(ranker.crosses_)
         if crosses:
             say("of crosses z and q are of what they add to their parts")
@@ -185,19 +184,18 @@ def _show_drift(drift: pd.DataFrame, by: str) -> None:
     if worst.empty:
         return
     heads = [
-        "feature", "shard", "psi", "js z", "new", "gone", "coverage", "mi change",
-        "mi z",
+        "psi", "js z", "new", "gone", "filled", "mi change", "mi z", "shard", "feature",
     ]  # fmt: skip
     rows = [
         (
-            line.feature, _shard(line.shard), _number(line.psi), f"{line.js_z:.1f}",
-            _percent(line.new_share), _percent(line.gone_share),
-            f"{100 * line.coverage_change:+.1f}%", f"{line.mi_change:+.2g}",
-            f"{line.mi_z:.1f}",
+            _number(line.psi), f"{line.js_z:.1f}", _percent(line.new_share),
+            _percent(line.gone_share), f"{100 * line.coverage_change:+.1f}%",
+            f"{line.mi_change:+.2g}", f"{line.mi_z:.1f}", _shard(line.shard),
+            line.feature,
         )
         for line in worst.head(N_DRIFTED).itertuples()
     ]  # fmt: skip
-    _print(heads, rows, left=("feature", "shard"))
+    tables.show(heads, rows, left=("shard",))
 
 
 def _worst(drift: pd.DataFrame) -> pd.DataFrame:
@@ -225,52 +223,7 @@ def _shard(value: object) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
-def _print(
-    heads: Sequence[str], rows: Sequence[Sequence[str]], left: Sequence[str]
-) -> None:
-    """A table: drawn in a terminal, elsewhere aligned and a line per row."""
-    from rich.console import Console
-    from rich.table import Table
-
-    if not sys.stdout.isatty():
-        widths = [max(map(len, cells)) for cells in zip(heads, *rows, strict=True)]
-        for cells in (heads, *rows):
-            said = [
-                cell.ljust(width) if head in left else cell.rjust(width)
-                for cell, head, width in zip(cells, heads, widths, strict=True)
-            ]
-            say("  ".join(said).rstrip())
-        return
-    console = Console()
-    gap = 2 if console.width > 100 else 1
-    table = Table(box=None, pad_edge=False, padding=(0, gap, 0, 0))
-    for head in heads:
-        if head in left:
-            table.add_column(head, overflow="fold")
-        else:
-            table.add_column(head, justify="right", no_wrap=True)
-    for cells in rows:
-        table.add_row(*map(plain, cells))
-    console.print(table)
-
-
 # -- files -------------------------------------------------------------------------
-
-
-def _write(frame: pd.DataFrame, path: Path) -> None:
-    suffix = path.suffix.lower()
-    if suffix == ".json":
-        columns = [frame[name].tolist() for name in frame]
-        records = [
-            {n: None if v != v else v for n, v in zip(frame, line, strict=True)}
-            for line in zip(*columns, strict=True)
-        ]
-        text = json.dumps(records, ensure_ascii=False, indent=1, default=str)
-        path.write_text(text, encoding="utf-8")
-    elif suffix in (".parquet", ".pq"):
-        frame.to_parquet(path, index=False)
-    else:
-        frame.to_csv(path, sep="\t" if suffix == ".tsv" else ",", index=False)
 
 
 def _as_singles(ranking: Ranking) -> pd.DataFrame:
