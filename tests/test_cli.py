@@ -254,7 +254,7 @@ WRONG_USAGE = [
 WRONG_DATA = [
     ((*TRAIN, "--operators", "mean"), "no operator 'mean'"),
     ((*TRAIN, "--operators", ","), "operators is empty"),
-    ((*TRAIN, "--metric", "auc"), "does not go with"),
+    ((*TRAIN, "--metric", "auc"), "in place of metric='auc'"),
     ((*TRAIN, "--task", "binary"), "use task='regression'"),
     ((*TRAIN, "--drop", "ID"), "--drop: there is no column 'ID'; do you mean 'id'"),
     ((*TRAIN, "--drop", "a,ID"), "--drop: there is no column 'ID'; do you mean 'id'"),

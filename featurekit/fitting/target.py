@@ -8,10 +8,20 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.utils.multiclass import type_of_target
-from sklearn.utils.validation import column_or_1d
 
+from featurekit.data.raw import Raw, floats_of
+from featurekit.data.vocabulary import Vocabulary
 from featurekit.exceptions import warn
+from featurekit.fitting.reading import (
+    MAX_GUESSED_CLASSES,
+    fractions,
+    guess_task,
+    holds_labels,
+    numbers_of,
+    open_target,
+    plain_label,
+    read_target,
+)
 from featurekit.statistics.loss import (
     Absolute,
     LogLoss,
@@ -22,15 +32,15 @@ from featurekit.statistics.loss import (
 )
 
 Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 TASKS = ("auto", "regression", "binary", "multiclass", "classification")
 METRICS = ("rmse", "mae", "poisson", "logloss", "auc", "multi_logloss")
 _OF_TASK = {
     "regression": ("rmse", "mae", "poisson"),
-    "binary": ("logloss", "auc"),
+    "binary": ("logloss", "auc", "multi_logloss"),
     "multiclass": ("multi_logloss", "auc"),
 }
-MAX_GUESSED_CLASSES = 20
 ROWS_OF_LABEL = 3
 
 
@@ -61,39 +71,69 @@ class Target:
         """Labels where there are more than two classes."""
         return self.labels if self.task == "multiclass" else None
 
+    def as_given(self) -> NDArray[Any]:
+        """The labels or numbers of the rows (n,), for an estimator of the user's.
+
+        Labels with fractions, of a category type, become text: as numbers they would be
+        taken for a quantity.
+        """
+        if self.task == "regression":
+            return self.y
+        labels = np.array(self.labels)
+        if labels.dtype.kind == "f" and (labels % 1).any():
+            labels = labels.astype(str)
+        return labels[self.y.astype(np.int64)]
+
     @classmethod
-    def of(cls, y: Any, task: str = "auto", metric: str | None = None) -> Target:
+    def of(
+        cls,
+        y: Any,
+        task: str = "auto",
+        metric: str | None = None,
+        n_rows: int | None = None,
+    ) -> Target:
         """Check and encode ``y``.
 
-        With ``task="auto"``, text, booleans and categories are classes; numbers with
-        a fraction are regression; whole numbers are classes if there are at most 20
-        different ones. More of them without a gap from 0 or 1 on are warned of, since
-        labels often look so.
+        With ``task="auto"`` a metric decides: "rmse", "mae" and "poisson" are of
+        regression, the others of classification. Without a metric, text, booleans and
+        the category types of frame libraries are classes; durations (in seconds) and
+        numbers with a fraction are regression; whole numbers are classes if there are
+        at most 20 distinct ones. If there are more, from 0 or 1 on without a gap, a
+        warning says so, because class labels often look like this.
+
+        Parameters
+        ----------
+        y : array-like (n,), series, or frame or array of one column
+        task, metric : str
+        n_rows : int, optional
+            How many rows X has.
 
         Raises
         ------
         ValueError
-            Missing or infinite values, a single class or value, a metric that does
-            not go with the task.
+            Missing or infinite values, points in time, several columns, another number
+            of rows, a single class or value, a metric that does not go with the task.
         """
-        y = one_dimensional(y)
-        if len(y) < 2:
+        if task not in TASKS:
+            raise ValueError(f"task={task!r}; use one of {', '.join(TASKS)}")
+        series = open_target(y, n_rows)
+        if len(series) < 2:
             raise ValueError(
-                f"Found array with n_samples = {len(y)} (1 sample): cross-validation "
-                "needs at least 2 rows, and a search that is worth it many more."
+                f"Found array with n_samples = {len(series)} (1 sample): "
+                "cross-validation needs at least 2 rows, and a search that is worth it "
+                "many more."
             )
-        task = _task(y, task)
-        if metric is None:
-            metric = _OF_TASK[task][0]
-        if metric not in _OF_TASK[task]:
-            raise ValueError(
-                f"metric={metric!r} does not go with task={task!r}; "
-                f"use one of {', '.join(_OF_TASK[task])}"
-            )
-        if task == "regression":
-            return cls(*_numbers(y, metric))
-        found, codes = np.unique(y, return_inverse=True)
-        labels = tuple(v.item() if hasattr(v, "item") else v for v in found)
+        raw = read_target(series)
+        kind = _kind(raw, holds_labels(series), task, metric)
+        if kind == "regression":
+            return cls._of_numbers(numbers_of(raw), metric or "rmse")
+        labels, codes = _classes(raw)
+        return cls._of_classes(labels, codes, task, metric)
+
+    @classmethod
+    def _of_classes(
+        cls, labels: tuple[Any, ...], codes: Ints, task: str, metric: str | None
+    ) -> Target:
         k = len(labels)
         if k < 2:
             raise ValueError(
@@ -102,55 +142,70 @@ class Target:
             )
         if task == "binary" and k > 2:
             raise ValueError(f"task='binary' but y has {k} classes; use 'multiclass'")
+        task = "binary" if k == 2 else "multiclass"
+        _check_metric(metric, task)
         loss: Loss = LogLoss() if k == 2 else MultiLogLoss(k)
-        if k == 2:
-            task, metric = "binary", "auc" if metric == "auc" else "logloss"
+        if metric != "auc":
+            metric = "logloss" if k == 2 else "multi_logloss"
         return cls(codes.astype(np.float64), task, labels, metric, loss)
 
+    @classmethod
+    def _of_numbers(cls, values: Floats, metric: str) -> Target:
+        _check_metric(metric, "regression")
+        if values.min() == values.max():
+            raise ValueError(
+                f"y is {values[0]:g} on every row; there is nothing to learn. "
+                "Check how y was made."
+            )
+        if metric == "poisson" and values.min() < 0:
+            raise ValueError("metric='poisson' needs a target of counts, none below 0")
+        losses: dict[str, Loss] = {
+            "rmse": Squared(),
+            "mae": Absolute(),
+            "poisson": Poisson(),
+        }
+        return cls(values, "regression", (), metric, losses[metric])
 
-def one_dimensional(y: Any) -> NDArray[Any]:
-    """``y`` as a 1-D array without gaps or infinities."""
-    if hasattr(y, "to_numpy") and not isinstance(y, np.ndarray):
-        # not to_numpy: Arrow's refuses to copy
-        y = np.asarray(y)
-    y = column_or_1d(y, warn=True)
-    gone = np.array([v is None or v != v for v in y]) if y.dtype == object else None
-    if y.dtype.kind == "f":
-        gone = np.isnan(y)
-    if gone is not None and gone.any():
+
+def _check_metric(metric: str | None, task: str) -> None:
+    if metric is not None and metric not in _OF_TASK[task]:
         raise ValueError(
-            f"Input y contains NaN: {int(gone.sum())} of {len(y)} values are missing. "
-            "Drop those rows; a target cannot be filled in."
+            f"metric={metric!r} does not go with task={task!r}; "
+            f"use one of {', '.join(_OF_TASK[task])}"
         )
-    if y.dtype.kind == "f" and np.isinf(y).any():
-        raise ValueError("Input y contains infinity; drop or clip those rows.")
-    return y
 
 
-def _task(y: NDArray[Any], task: str) -> str:
-    if task not in TASKS:
-        raise ValueError(f"task={task!r}; use one of {', '.join(TASKS)}")
-    kind = type_of_target(y, input_name="y", raise_unknown=True)
-    if kind.startswith(("multilabel", "continuous-multi", "multiclass-multi")):
-        raise ValueError(f"y must have one column, got a target of type {kind!r}")
+def _kind(raw: Raw, labels: bool, task: str, metric: str | None) -> str:
+    """Classification or regression, as the caller says or as the values look."""
+    if task == "auto" and metric is not None:
+        task = "regression" if metric in _OF_TASK["regression"] else "classification"
+    text = raw.family == "text"
+    values = np.empty(0) if text else numbers_of(raw)
+    whole = not text and bool((values == np.floor(values)).all())
     if task == "auto":
-        if kind == "continuous":
-            return "regression"
-        if kind == "multiclass":
-            found = np.unique(y)
-            if y.dtype.kind not in "iuf" or len(found) <= MAX_GUESSED_CLASSES:
-                return "multiclass"
-            warn_of_labels(found, len(y))
-            return "regression"
-        return "binary"
-    if task != "regression" and kind == "continuous":
-        raise ValueError(
-            "Unknown label type: continuous. The target has fractions, so it cannot "
-            f"be classes; use task='regression' in place of {task!r}."
-        )
-    if task == "classification":
-        return "binary" if kind == "binary" else "multiclass"
-    return task
+        found = np.unique(values) if whole else np.empty(0)
+        task = guess_task(raw.dtype, labels, len(found), whole)
+        if task == "regression" and whole and raw.dtype != "duration":
+            warn_of_labels(found, len(raw.values))
+    elif task != "regression" and not (text or whole or labels):
+        raise fractions(f"metric={metric!r}" if metric else f"task={task!r}")
+    return "regression" if task == "regression" else "classification"
+
+
+def _classes(raw: Raw) -> tuple[tuple[Any, ...], Ints]:
+    """Labels in ascending order, and the code of each row."""
+    if raw.family != "text":
+        values = floats_of(raw.values) if raw.family == "number" else raw.values
+        found, codes = np.unique(values, return_inverse=True)
+        return tuple(plain_label(v, raw.dtype) for v in found), codes
+    vocabulary = Vocabulary("y", True)
+    numbered, _ = vocabulary.encode(raw, len(raw.values))
+    distinct, order = vocabulary.distinct(), vocabulary.order()
+    place = np.empty(len(order) + 1, np.int64)
+    place[order] = np.arange(len(order))
+    return tuple(plain_label(distinct[i - 1], raw.dtype) for i in order), place[
+        numbered
+    ]
 
 
 def warn_of_labels(found: Sequence[Any] | NDArray[Any], n: int) -> None:
@@ -177,22 +232,3 @@ def warn_of_labels(found: Sequence[Any] | NDArray[Any], n: int) -> None:
             "a quantity. Pass task='classification' if they are labels of classes, "
             "task='regression' if they are not.",
         )
-
-
-def _numbers(y: NDArray[Any], metric: str) -> tuple[Any, ...]:
-    try:
-        values = y.astype(np.float64)
-    except (TypeError, ValueError):
-        raise ValueError(
-            "task='regression' needs a target of numbers; for labels use "
-            "task='classification'"
-        ) from None
-    if len(values) > 1 and values.min() == values.max():
-        raise ValueError(
-            f"y is {values[0]:g} on every row; there is nothing to learn. "
-            "Check how y was made."
-        )
-    if metric == "poisson" and values.min() < 0:
-        raise ValueError("metric='poisson' needs a target of counts, none below 0")
-    losses = {"rmse": Squared(), "mae": Absolute(), "poisson": Poisson()}
-    return values, "regression", (), metric, losses[metric]

@@ -29,6 +29,7 @@ from sklearn.utils.validation import (
 
 from featurekit.data import Schema, append_columns, frame_type
 from featurekit.data.columns import CategoricalColumn, Table
+from featurekit.data.frames import open_frame
 from featurekit.exceptions import BackendUnavailableError, warn
 from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress
@@ -44,7 +45,15 @@ from featurekit.expressions.grammar import (
 )
 from featurekit.expressions.keyed import Key, key_labels
 from featurekit.expressions.tree import Expression, parse
-from featurekit.fitting import METRICS, TASKS, Target, check_weights, make_folds
+from featurekit.fitting import (
+    METRICS,
+    TASKS,
+    Target,
+    check_groups,
+    check_weights,
+    make_folds,
+    relative_weights,
+)
 from featurekit.generation import report
 from featurekit.generation.gate import SIZES, Verdict, judge
 from featurekit.generation.model import (
@@ -390,17 +399,16 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 "Use device='auto' or device='cpu'."
             )
         names = operator_names(self.operators)
-        schema, table = self._learn_schema(X, y)
-        target = Target.of(y, self.task, self.metric)
-        if len(target.y) != len(table):
-            raise ValueError(
-                f"Found input variables with inconsistent numbers of samples: X has "
-                f"{len(table)} rows and y has {len(target.y)}"
-            )
-        weight = check_weights(sample_weight, len(table))
+        self._require_target(y)
+        # the target first: it may be refused before anything is done with X
+        n_rows = open_frame(X).n_rows
+        target = Target.of(y, self.task, self.metric, n_rows)
+        weight = relative_weights(check_weights(sample_weight, n_rows))
+        groups = check_groups(groups, n_rows)
+        schema, table = self._learn_schema(X)
         rng = check_random_state(self.random_state)
         seed = int(rng.randint(np.iinfo(np.int32).max))
-        folds = make_folds(self.cv, X, target, groups, seed)
+        folds = make_folds(self.cv, target, groups, seed)
         pool = self._pool(table, names)
         found = Enumeration(pool, names, len(table), target.classes).candidates
         found = _at_most(found, self.max_candidates, rng)
@@ -408,12 +416,14 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         n_threads = max(1, effective_n_jobs(self.n_jobs))
         return _Start(schema, table, target, weight, folds, found, n_threads, seed)
 
-    def _learn_schema(self, X: Any, y: Any) -> tuple[Schema, Table]:
+    def _require_target(self, y: Any) -> None:
         if y is None:
             raise ValueError(
                 f"This {type(self).__name__} estimator requires y to be passed, but "
                 "the target y is None."
             )
+
+    def _learn_schema(self, X: Any) -> tuple[Schema, Table]:
         schema, table = Schema.learn(X, self.categorical_features)
         validate_data(self, X, skip_check_array=True)
         return schema, table

@@ -19,7 +19,8 @@ from featurekit.data.raw import Raw, raw_values
 from featurekit.data.vocabulary import MAX_VALUES, Vocabulary
 from featurekit.exceptions import SchemaError, warn
 from featurekit.execution.local import run_threads
-from featurekit.ranking.target import Labels, plain_value
+from featurekit.fitting.reading import plain_label
+from featurekit.ranking.target import Labels
 from featurekit.statistics.contingency import (
     Contingency,
     CountTable,
@@ -90,7 +91,7 @@ class Counted:
             return ColumnSpec(self.name, kind, (), v.dtype)  # type: ignore[arg-type]
         values = v.distinct()
         known = sorted(
-            plain_value(values[i], v.dtype) for i in np.flatnonzero(self.place[1:])
+            plain_label(values[i], v.dtype) for i in np.flatnonzero(self.place[1:])
         )
         return ColumnSpec(self.name, "categorical", tuple(known), v.dtype)
 
@@ -270,7 +271,7 @@ def _counted(
     most = _most(table.sizes)
     top = [
         (
-            plain_value(values[order[i] - 1], vocabulary.dtype),
+            plain_label(values[order[i] - 1], vocabulary.dtype),
             float(table.sizes[i] / n_rows),
         )
         for i in most

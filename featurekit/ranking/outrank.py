@@ -18,8 +18,6 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import (
     _check_feature_names_in,
-    _check_sample_weight,
-    check_consistent_length,
     check_is_fitted,
     validate_data,
 )
@@ -36,8 +34,8 @@ from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress, logger
 from featurekit.expressions import export
 from featurekit.expressions.tree import Expression
-from featurekit.fitting import TASKS
-from featurekit.fitting.target import one_dimensional
+from featurekit.fitting import TASKS, check_weights
+from featurekit.fitting.reading import open_target
 from featurekit.ranking import drift, emit, heuristics, scoring
 from featurekit.ranking.counting import (
     Counted,
@@ -426,12 +424,10 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             )
         validate_data(self, X, skip_check_array=True, reset=reset)
         frame = open_frame(X)
-        y = one_dimensional(y)
-        check_consistent_length(np.empty(frame.n_rows), y)
-        times = None
-        if sample_weight is not None:
-            times = whole_weights(_check_sample_weight(sample_weight, y[:, None]))
-        return MemorySource(frame, y, times)
+        series = open_target(y, frame.n_rows)
+        weight = check_weights(sample_weight, frame.n_rows)
+        times = None if weight is None else whole_weights(weight)
+        return MemorySource(frame, series, times)
 
     def _of_files(self, source: FileSource) -> FileSource:
         self.n_features_in_ = len(source.names)

@@ -98,7 +98,9 @@ def learn_shards(
             names = [str(path) for path in paths]
         shards = TargetCodes("classification", range(len(names)), lows=names)
     else:
-        shards = TargetCodes.learn(source.columns(drift_by), "auto", drift_by, False)
+        shards = TargetCodes.learn(
+            source.columns(drift_by), "auto", drift_by, shards=True
+        )
     n, n_classes = len(shards.labels), len(target.labels)
     if n > MAX_SHARDS or n * n_classes > MAX_CLASSES:
         raise ValueError(

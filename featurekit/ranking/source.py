@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from featurekit.data.frames import Frame, Series, open_frame
 from featurekit.data.scan import Scan
 from featurekit.exceptions import SchemaError
+from featurekit.fitting.reading import take_rows
 
 Ints = NDArray[np.int64]
 
@@ -42,7 +43,8 @@ class MemorySource:
     Parameters
     ----------
     frame : Frame
-    y : 1-D array (n,)
+    y : series (n,)
+        Of `open_target`.
     times : int64 array (n,) or None
     """
 
@@ -51,10 +53,11 @@ class MemorySource:
     files: tuple[str, ...] = ()
     n_blocks: int | None = 1
 
-    def __init__(self, frame: Frame, y: NDArray[Any], times: Ints | None) -> None:
+    def __init__(self, frame: Frame, y: Series, times: Ints | None) -> None:
         if times is not None and (times == 0).any():
             there = times > 0
-            frame, y, times = _rows_of(frame, there), y[there], times[there]
+            frame, y = _rows_of(frame, there), take_rows(y, there)
+            times = times[there]
         self._frame, self._y, self._times = frame, y, times
         self.names = frame.names
         self.weighted = times is not None
@@ -134,10 +137,10 @@ def whole_weights(weights: NDArray[Any]) -> Ints:
     Raises
     ------
     ValueError
-        For fractions and negative numbers.
+        For fractions.
     """
     times = np.asarray(weights)
-    if times.size and (times.min() < 0 or (times != np.floor(times)).any()):
+    if (times != np.floor(times)).any():
         raise ValueError(
             "sample_weight must be whole numbers, 0 or more: they say how often a row "
             "counts, and chance is computed for a number of rows. Round them, or "
@@ -147,9 +150,6 @@ def whole_weights(weights: NDArray[Any]) -> Ints:
 
 
 def _rows_of(frame: Frame, there: NDArray[np.bool_]) -> Frame:
-    columns: Sequence[Series] = [
-        column[there] if isinstance(column, np.ndarray) else column.filter(there)
-        for column in frame.columns
-    ]
+    columns = [take_rows(column, there) for column in frame.columns]
     n_rows = int(there.sum())
     return Frame(frame.library, frame.names, frame.named, tuple(columns), n_rows)

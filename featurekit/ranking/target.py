@@ -9,10 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featurekit.data.frames import Series
-from featurekit.data.raw import Raw, floats_of, raw_values
+from featurekit.data.raw import Raw, floats_of
 from featurekit.data.vocabulary import Vocabulary
 from featurekit.exceptions import SchemaError
-from featurekit.fitting.target import MAX_GUESSED_CLASSES, warn_of_labels
+from featurekit.fitting.reading import (
+    MAX_GUESSED_CLASSES,
+    fractions,
+    guess_task,
+    holds_labels,
+    plain_label,
+    read_target,
+    text_is_no_number,
+)
+from featurekit.fitting.target import warn_of_labels
 from featurekit.statistics.contingency import quantile_groups
 
 Ints = NDArray[np.int64]
@@ -34,15 +43,23 @@ class TargetCodes:
         Least value of each bin but the first, for regression.
     lows : list
         Least value of each bin as it was given; the labels of classes.
+    shards : bool
+        Whether these are shards, which may be points in time.
     """
 
     def __init__(
-        self, task: str, labels: Sequence[Any], edges: Any = None, lows: Any = None
+        self,
+        task: str,
+        labels: Sequence[Any],
+        edges: Any = None,
+        lows: Any = None,
+        shards: bool = False,
     ) -> None:
         self.task = task
         self.labels = list(labels)
         self.edges = edges
         self.lows = list(labels if lows is None else lows)
+        self.shards = shards
 
     @classmethod
     def learn(
@@ -50,7 +67,7 @@ class TargetCodes:
         blocks: Iterable[tuple[Series, Ints | None]],
         task: str,
         name: str,
-        warn: bool = True,
+        shards: bool = False,
     ) -> TargetCodes:
         """Decide from all blocks of the target what its classes or bins are.
 
@@ -60,14 +77,19 @@ class TargetCodes:
             With how often each row counts, or None.
         task : str
         name : str
-        warn : bool
-            Of numbers, taken for a quantity, that look like labels.
+        shards : bool
+            Whether these are shards and no target: points in time are accepted, and
+            numbers that look like class labels give no warning.
         """
         # numbers stay in order, for they may turn out to be no classes
         vocabulary = Vocabulary(name, task not in ("auto", "regression"))
         sizes = np.zeros(1, np.int64)
+        labels = False
         for block, times in blocks:
-            raw = _no_gaps(raw_values(block, name), len(block), name)
+            if len(block) == 0:
+                continue
+            raw = read_target(block, name, shards)
+            labels |= holds_labels(block)
             codes, moved = vocabulary.encode(raw, len(block))
             if moved is not None:
                 old, sizes = sizes, np.zeros(vocabulary.n_values + 1, np.int64)
@@ -81,41 +103,54 @@ class TargetCodes:
         values = vocabulary.distinct()
         found = [values[i - 1] for i in order]
         if task == "auto":
-            task = _guess(vocabulary, found)
-            if warn and task == "regression" and vocabulary.shift == 0:
+            task = _guess(vocabulary, found, labels)
+            quantity = task == "regression" and vocabulary.dtype != "duration"
+            if quantity and not shards and vocabulary.shift == 0:
                 warn_of_labels(found, int(sizes.sum()))
+        elif (
+            task != "regression"
+            and vocabulary.family == "number"
+            and not labels
+            and not all(v == int(v) for v in found)
+        ):
+            raise fractions(f"task={task!r}")
         if task == "regression":
-            return cls._binned(vocabulary, order, sizes, name)
-        return cls("classification", [plain_value(v, vocabulary.dtype) for v in found])
+            return cls._binned(vocabulary, order, sizes, name, shards)
+        known = [plain_label(v, vocabulary.dtype) for v in found]
+        return cls("classification", known, shards=shards)
 
     @classmethod
     def _binned(
-        cls, vocabulary: Vocabulary, order: Ints, sizes: Ints, name: str
+        cls,
+        vocabulary: Vocabulary,
+        order: Ints,
+        sizes: Ints,
+        name: str,
+        shards: bool,
     ) -> TargetCodes:
         if vocabulary.family == "text":
-            raise ValueError(
-                "task='regression' needs a target of numbers; for labels use "
-                "task='classification'"
-            )
+            raise text_is_no_number(name)
         values = np.asarray(vocabulary.distinct())[order - 1]
         groups = quantile_groups(sizes[order], TARGET_BINS)
         lows = values[np.flatnonzero(np.diff(groups, prepend=-1))]
         labels = list(range(len(lows)))
-        return cls("regression", labels, lows[1:].astype(np.float64), lows.tolist())
+        edges = lows[1:].astype(np.float64)
+        return cls("regression", labels, edges, lows.tolist(), shards)
 
     def encode(self, y: Series, name: str, grow: bool = False) -> Labels:
         """Class codes of a block; with ``grow`` labels not seen before are added.
 
         When labels are added the codes of the others may change: ``labels`` is sorted.
         """
-        raw = _no_gaps(raw_values(y, name), len(y), name)
-        assert raw is not None
+        if len(y) == 0:
+            return np.empty(0, np.uint16)
+        raw = read_target(y, name, self.shards)
         if self.task == "regression":
             keys = np.asarray(_values(raw)).astype(np.float64)
             return np.searchsorted(self.edges, keys, side="right").astype(np.uint16)
         local = Vocabulary(name, True)
         codes, _ = local.encode(raw, len(y))
-        found = [plain_value(v, raw.dtype) for v in local.distinct()]
+        found = [plain_label(v, raw.dtype) for v in local.distinct()]
         known = set(self.labels)
         lacking = [v for v in found if v not in known]
         if lacking and not grow:
@@ -172,37 +207,10 @@ def _values(raw: Raw) -> Any:
     return floats_of(raw.values) if raw.family == "number" else raw.values
 
 
-def _no_gaps(raw: Raw | None, n: int, name: str) -> Raw | None:
-    if n == 0:
-        return raw
-    gone = n
-    if raw is not None:
-        gone = 0 if raw.gone is None else int(raw.gone.sum())
-        gone += raw.values.null_count() if raw.family == "text" else 0
-        if raw.family == "number":
-            gone += int((~np.isfinite(_values(raw))).sum())
-    if gone:
-        raise ValueError(
-            f"Input {name} contains NaN: {gone} of {n} values are missing or infinite. "
-            "Drop those rows; they cannot be filled in."
-        )
-    return raw
-
-
-def _guess(vocabulary: Vocabulary, found: list[Any]) -> str:
-    if vocabulary.family == "text" or vocabulary.dtype == "boolean":
-        return "classification"
+def _guess(vocabulary: Vocabulary, found: list[Any], labels: bool) -> str:
+    # values that were cut are too many for labels
     few = len(found) <= MAX_GUESSED_CLASSES and vocabulary.shift == 0
-    if vocabulary.family == "whole":
-        return "classification" if few else "regression"
-    if vocabulary.family == "number" and few and all(v == int(v) for v in found):
-        return "classification"
-    return "regression"
-
-
-def plain_value(value: Any, dtype: str) -> Any:
-    """A value of `Vocabulary.distinct` as Python's own."""
-    value = value.item() if hasattr(value, "item") else value
-    if dtype == "boolean":
-        return bool(value)
-    return value
+    whole = vocabulary.family == "whole" or (
+        vocabulary.family == "number" and few and all(v == int(v) for v in found)
+    )
+    return guess_task(vocabulary.dtype, labels, len(found), whole and few)

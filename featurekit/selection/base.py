@@ -18,7 +18,6 @@ from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import (
     _check_feature_names_in,
-    check_consistent_length,
     check_is_fitted,
     validate_data,
 )
@@ -32,8 +31,15 @@ from featurekit.data import (
     frame_type,
     select_columns,
 )
-from featurekit.data.frames import as_matrix, column_names, header
-from featurekit.fitting import TASKS, Target, check_weights, make_folds
+from featurekit.data.frames import as_matrix, column_names, header, open_frame
+from featurekit.fitting import (
+    TASKS,
+    Target,
+    check_groups,
+    check_weights,
+    make_folds,
+)
+from featurekit.fitting.reading import open_target, take_rows
 from featurekit.selection.design import Design, Units
 
 Floats = NDArray[np.float64]
@@ -57,6 +63,8 @@ class Rows:
         Rows that cross-validation keeps together.
     varies : bool array (d,)
         Whether a column has two values at least.
+    place : int64 array (rows of X,) or None
+        The number of each row of X among these, or -1, where some are left out.
     """
 
     table: Table
@@ -65,6 +73,7 @@ class Rows:
     weight: Floats | None
     groups: NDArray[Any] | None
     varies: NDArray[np.bool_]
+    place: Ints | None = None
 
     def __len__(self) -> int:
         return len(self.table)
@@ -157,27 +166,29 @@ class Selector(
                 "None: it selects by what columns tell of it"
             )
         self._check_names(X, reset=True)
+        # the target first: it may be refused before anything is done with X
+        n_rows = open_frame(X).n_rows
+        weight = check_weights(sample_weight, n_rows)
+        groups = check_groups(groups, n_rows)
+        present = place = None
+        if weight is not None and not weight.all():
+            # as if those rows were not there, the target's classes included
+            present = np.flatnonzero(weight)
+            place = np.where(weight > 0, np.cumsum(weight > 0) - 1, -1)
+            weight = weight[present]
+            groups = None if groups is None else groups[present]
+        target = None
+        if y is not None:
+            y = open_target(y, n_rows)
+            y = y if present is None else take_rows(y, present)
+            target = Target.of(y, getattr(self, "task", "auto"))
         schema, table = Schema.learn(X, getattr(self, "categorical_features", "auto"))
         units = Units.of(schema.names, getattr(self, "groups", None))
         self.n_features_in_ = len(schema)
-        weight = check_weights(sample_weight, len(table))
-        if groups is not None:
-            groups = np.asarray(groups)
-            check_consistent_length(np.empty(len(table)), groups)
-        if weight is not None and (weight == 0).any():
-            # as if those rows were not there, the target's classes included
-            present = np.flatnonzero(weight > 0)
-            if y is not None:
-                y = np.asarray(y)
-                check_consistent_length(np.empty(len(table)), y)
-                y = y[present]
-            table, weight = _relearn(table.take(present)), weight[present]
-            groups = None if groups is None else groups[present]
+        if present is not None:
+            table = _relearn(table.take(present))
         _refuse_infinity(table)
-        target = None
-        if y is not None:
-            target = Target.of(y, getattr(self, "task", "auto"))
-            check_consistent_length(np.empty(len(table)), target.y)
+        if target is not None:
             self.task_ = target.task
             if target.task != "regression":
                 self.classes_ = np.array(target.labels)
@@ -189,7 +200,7 @@ class Selector(
                 f"all {len(schema)} columns of X are constant: there is nothing to "
                 "select by. Check how X was made."
             )
-        return Rows(table, units, target, weight, groups, varies)
+        return Rows(table, units, target, weight, groups, varies, place)
 
     def _check_names(self, X: Any, reset: bool) -> None:
         """Learn the names of columns, or hold them against those of fit."""
@@ -397,6 +408,5 @@ def hold_out(rows: Rows, fraction: float, seed: int) -> tuple[Ints, Ints]:
     """
     assert rows.target is not None
     k = max(2, round(1 / fraction))
-    X = np.empty((len(rows), 1))
-    folds = make_folds(k, X, rows.target, rows.groups, seed)
+    folds = make_folds(k, rows.target, rows.groups, seed)
     return folds.train_rows(0), folds.test_rows(0)

@@ -19,7 +19,6 @@ from featurekit.selection.design import Design
 from featurekit.selection.forward import Search
 from featurekit.selection.judge import (
     check_estimator,
-    folds_of_present,
     mean_loss,
     predictions,
 )
@@ -320,8 +319,7 @@ feature_names_in_
             else:
                 most = min(rows.units.n_units, n_keep or rows.units.n_units)
                 with progress.phase(self.mode, most) as step:
-                    cv = folds_of_present(self.cv, sample_weight)
-                    self._search(rows, found.scores, n_keep, cv, budget, step)
+                    self._search(rows, found.scores, n_keep, budget, step)
         self.stopped_ = budget.why
         return self
 
@@ -332,7 +330,6 @@ feature_names_in_
         rows: Rows,
         found: Floats,
         n_keep: int | None,
-        cv: Any,
         budget: Budget,
         step: Step,
     ) -> None:
@@ -348,8 +345,7 @@ feature_names_in_
         folds = None
         asks = n_keep is None or len(rows) >= 2 * self.min_window
         if forward and asks:
-            X = np.empty((len(rows), 1))
-            folds = make_folds(cv, X, rows.target, rows.groups, seed)
+            folds = make_folds(self.cv, rows.target, rows.groups, seed, rows.place)
             learnt = [rows.target.y[folds.train_rows(f)] for f in range(folds.n_folds)]
             if not any(_two_values(y) for y in learnt):
                 raise ValueError(

@@ -20,7 +20,6 @@ from featurekit.selection.base import Rows, Selector, rounded
 from featurekit.selection.design import Design
 from featurekit.selection.judge import (
     check_estimator,
-    folds_of_present,
     mean_loss,
     predictions,
 )
@@ -233,8 +232,7 @@ feature_names_in_
         with budget, Progress(self, 2, budget, self.verbose) as progress:
             best = 0
             if len(grid) > 1:
-                cv = folds_of_present(self.cv, sample_weight)
-                best = self._cross_validate(rows, grid, n_keep, cv, progress)
+                best = self._cross_validate(rows, grid, n_keep, progress)
             self.alpha_ = grid[best]
             with progress.phase("energies", 1) as step:
                 scores = self._scores(rows, [self.alpha_])[:, 0]
@@ -281,15 +279,13 @@ feature_names_in_
         rows: Rows,
         grid: Sequence[Alpha],
         n_keep: int | None,
-        cv: Any,
         progress: Progress,
     ) -> int:
         """The position in the grid of the best mixture."""
         assert rows.target is not None
         rng = check_random_state(self.random_state)
         seed = int(rng.randint(2**31 - 1))
-        X = np.empty((len(rows), 1))
-        folds = make_folds(cv, X, rows.target, rows.groups, seed)
+        folds = make_folds(self.cv, rows.target, rows.groups, seed, rows.place)
         design = rows.design()
         results = np.full((folds.n_folds, len(grid)), np.nan)
         with progress.phase("alpha", folds.n_folds) as step:

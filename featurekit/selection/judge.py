@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from inspect import signature
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -51,20 +50,6 @@ def mean_loss(
         own = guess[np.arange(len(y)), y.astype(np.int64)]
         losses = -np.log(np.clip(own, 1e-15, 1))
     return float(np.average(losses, weights=weight))
-
-
-def folds_of_present(cv: Any, sample_weight: Any) -> Any:
-    """Pairs of rows of X as pairs of those that are left of weight above 0."""
-    if cv is None or isinstance(cv, Integral) or hasattr(cv, "split"):
-        return cv
-    weight = np.asarray(sample_weight)
-    if sample_weight is None or weight.ndim == 0:
-        return cv
-    place = np.cumsum(weight > 0) - 1
-    return [
-        tuple(place[rows][weight[rows] > 0] for rows in map(np.asarray, pair))
-        for pair in cv
-    ]
 
 
 def check_estimator(estimator: Any, rows: Rows) -> None:

@@ -24,7 +24,6 @@ from featurekit.exceptions import warn
 from featurekit.execution.budget import Budget
 from featurekit.execution.local import run_threads
 from featurekit.execution.progress import Progress, logger
-from featurekit.fitting.target import one_dimensional
 from featurekit.selection.base import Floats, Ints, Rows, Selector
 from featurekit.selection.resampling import draw, refuse_one_class
 
@@ -232,10 +231,9 @@ default="auto"
         passed = {name: np.asarray(values) for name, values in passed.items()}
         if sample_weight is not None:
             present = np.flatnonzero(np.asarray(sample_weight) > 0)
-            X, y = take_rows(X, present), None if y is None else np.asarray(y)[present]
+            X = take_rows(X, present)
             passed = {name: values[present] for name, values in passed.items()}
-        if y is not None:
-            y = one_dimensional(y)
+        y = None if rows.target is None else rows.target.as_given()
         wanted = self._n_to_keep(rows.units.n_units)
         rng = check_random_state(self.random_state)
         drawn = draw(
@@ -247,7 +245,7 @@ default="auto"
         )
         refuse_one_class(rows, drawn)
         seeds = rng.randint(np.iinfo(np.int32).max, size=len(drawn)).tolist()
-        selector = self._prepared(rows)
+        selector = _of_task(self._prepared(rows), rows)
         chosen = np.zeros((len(drawn), rows.units.n_units), bool)
         ranks = np.zeros(chosen.shape)
         done = np.zeros(len(drawn), bool)
@@ -426,6 +424,19 @@ def _threshold_for(q: float, p: int, expected: float | None) -> float:
             f"most {int(np.sqrt(expected * p))}, or allow {q * q / p:.3g}"
         )
     return threshold
+
+
+def _of_task(selector: Any, rows: Rows) -> Any:
+    """The selector, told the task of all rows: a resample may look like another one."""
+    if rows.target is None:
+        return selector
+    task = "regression" if rows.target.task == "regression" else "classification"
+    open_ = [
+        name
+        for name, value in selector.get_params().items()
+        if name.split("__")[-1] == "task" and isinstance(value, str) and value == "auto"
+    ]
+    return clone(selector).set_params(**dict.fromkeys(open_, task))
 
 
 def _n_varying(rows: Rows) -> int:

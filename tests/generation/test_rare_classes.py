@@ -21,14 +21,14 @@ def table(n=900, seed=0):
 
 def test_rare_classes_do_not_cost_folds():
     _, y = table()
-    folds = make_folds(5, None, Target.of(y), seed=0)
+    folds = make_folds(5, Target.of(y), seed=0)
     assert folds.n_folds == 5
     assert np.ptp([len(folds.test_rows(f)) for f in range(5)]) <= len(np.unique(y))
 
 
 def test_each_fold_has_both_of_two_classes():
     y = np.r_[np.ones(3), np.zeros(200)]
-    folds = make_folds(5, None, Target.of(y), seed=0)
+    folds = make_folds(5, Target.of(y), seed=0)
     assert folds.n_folds == 3
     assert all(y[folds.test_rows(f)].sum() == 1 for f in range(3))
 

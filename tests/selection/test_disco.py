@@ -762,7 +762,7 @@ def _unsure(values, y, estimator, weight=None, **params):
     disco = DisCo("forward", estimator=estimator, **({"min_window": 40} | params))
     rows = disco._read(values, y, weight)
     assert isinstance(rows, Rows)
-    folds = make_folds(3, values, rows.target, seed=0)
+    folds = make_folds(3, rows.target, seed=0)
     order = list(range(values.shape[1]))
     loss, unsure = disco._model_of(rows, rows.design(), order, folds)
     return loss, unsure
