@@ -480,7 +480,6 @@ WRONG_DATA = [
     (("rank", "rows.csv", "parts", "--target", "click"), "are of one format"),
     (("rank", "rows.csv", "rows.csv", "--target", "click"), "more than once"),
     (("rank", "rows.csv", "--target", "one"), "one class only"),
-    (("rank", "rows.csv", "--target", "site"), "80 of 800 values are missing"),
     ((*RANK, "--alpha", "0"), "'alpha' parameter"),
     ((*RANK, "--categorical", "a,cod"), "do you mean 'code'?"),
     ((*RANK, "--categorical", "click"), "--categorical: there is no column"),

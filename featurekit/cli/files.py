@@ -98,8 +98,6 @@ def _kinds(suffixes: Sequence[str]) -> str:
 
 # -- reading -----------------------------------------------------------------------
 
-_MISSING = ["NA", "N/A", "NaN", "nan", "null", "NULL"]
-
 
 def load(
     sources: Sequence[str], text: Sequence[str] = ()
@@ -112,32 +110,11 @@ def load(
     text : sequence of str
         Columns of text files that are text, whatever their values look like.
     """
-    import polars as pl
-
-    from featurekit.data.scan import scan
+    from featurekit.data.scan import read_frame, scan
 
     with one_line():
-        rows = scan(list(sources))
-        if len(rows.files) == 1 and rows.files[0].suffix.lower() == ".csv":
-            return _read_csv(rows.files[0], text), rows.files
-        rows = rows.settle()
-        if rows.files[0].suffix.lower() not in (".parquet", ".pq"):
-            rows.schema.update({n: pl.String() for n in text if n in rows.names})
-        return pl.concat([block.frame for block in rows.blocks()]), rows.files
-
-
-def _read_csv(path: Path, text: Sequence[str]) -> pl.DataFrame:
-    import polars as pl
-
-    with blame(path, "read"):
-        names = pl.read_csv(path, n_rows=0, infer_schema=False).columns
-        return pl.read_csv(
-            path,
-            infer_schema_length=None,
-            try_parse_dates=True,
-            null_values=_MISSING,
-            schema_overrides={name: pl.String for name in text if name in names},
-        )
+        rows = scan(list(sources), text=text)
+        return read_frame(rows), rows.files
 
 
 class Training(NamedTuple):

@@ -16,7 +16,11 @@ if TYPE_CHECKING:
 
 _FORMATS = {f".{name}": name for name in ("parquet", "csv", "tsv", "vw")}
 _FORMATS[".pq"] = "parquet"
-SUFFIXES = ".parquet, .pq, and .csv, .tsv, .vw, each also with .gz or .zst"
+_COMPRESSED = (".gz", ".zst", ".bz2", ".xz", ".zip")
+SUFFIXES = (
+    ".parquet, .pq, and .csv, .tsv, .vw, these also compressed "
+    "(.gz, .zst; .csv and .tsv as .bz2, .xz, .zip too)"
+)
 
 
 class SourceError(ValueError):
@@ -56,22 +60,34 @@ class Scan:
         In the order of their rows; () for a LazyFrame.
     n_rows : int or None
         Known in advance for Parquet only.
+    header : tuple of str
+        All columns in order, those that are dropped among them.
     """
 
     def __init__(
         self,
         schema: Mapping[str, pl.DataType],
         files: Sequence[Path] = (),
-        n_rows: int | None = None,
+        rows_of_files: Sequence[int] | None = None,
+        drop: Sequence[str] = (),
     ) -> None:
-        self.schema = dict(schema)
+        self.header = tuple(schema)
+        refuse_unknown(drop, self.header)
+        self.schema = {name: t for name, t in schema.items() if name not in drop}
         self.files = tuple(files)
-        self.n_rows = n_rows
+        self._rows = rows_of_files
+        self.n_rows = None if rows_of_files is None else sum(rows_of_files)
 
     @property
     def names(self) -> tuple[str, ...]:
         """The columns, in order."""
         return tuple(self.schema)
+
+    def n_blocks(self, n_rows: int) -> int | None:
+        """How many blocks of so many rows there are, where that is known."""
+        if self._rows is None:
+            return None
+        return sum(-(-n // n_rows) for n in self._rows)
 
     def settle(self) -> Scan:
         """The same rows, with types that fit all of them.
@@ -102,11 +118,7 @@ class Scan:
             While reading, when a file turns out to be damaged. No block follows.
         """
         wanted = list(self.names if columns is None else columns)
-        unknown = [name for name in wanted if name not in self.schema]
-        if unknown:
-            near = {n: get_close_matches(n, self.names) for n in unknown}
-            hints = "; ".join(f"{n!r}: did you mean {m}?" for n, m in near.items() if m)
-            raise SchemaError(f"no such columns: {unknown}. {hints}".rstrip())
+        refuse_unknown(wanted, self.names)
         refuse_duplicates(wanted, "columns")
         if not wanted or n_rows < 1:
             raise ValueError("blocks have at least one column and one row")
@@ -116,12 +128,16 @@ class Scan:
         empty = True
         for source, frame in self._frames():
             frame = frame.select(wanted)
+            first = 0
             with reading(source or "the LazyFrame", self._misfit):
                 for batch in frame.collect_batches(
                     chunk_size=n_rows, maintain_order=True
                 ):
-                    empty = False
-                    yield Block(batch, source)
+                    rows = self._records(batch, source, first)
+                    first += len(batch)
+                    if len(rows):
+                        empty = False
+                        yield Block(rows, source)
         if empty:
             raise SourceError("the source has no rows")
 
@@ -133,17 +149,21 @@ class Scan:
         """The rows of a file, of the types of ``schema``."""
         raise NotImplementedError
 
-    def _misfit(self, source: str, said: str) -> ValueError:
-        """What to raise where polars could not convert a value."""
-        return SourceError(f"{source} cannot be read: {said}")
+    def _records(self, batch: pl.DataFrame, source: str, first: int) -> pl.DataFrame:
+        """The rows of a batch, the first of number ``first``, that are records."""
+        return batch
+
+    def _misfit(self, source: str, said: str) -> ValueError | None:
+        """What to raise for what polars said; None: that it cannot be read."""
+        return None
 
 
 @contextmanager
 def reading(
-    source: str, misfit: Callable[[str, str], ValueError] | None = None
+    source: str, misfit: Callable[[str, str], ValueError | None] | None = None
 ) -> Iterator[None]:
     """What polars and the system raise becomes one error that names the source."""
-    from polars.exceptions import InvalidOperationError, PanicException, PolarsError
+    from polars.exceptions import PanicException, PolarsError
 
     try:
         yield
@@ -152,10 +172,22 @@ def reading(
     except (PolarsError, OSError, PanicException) as error:
         # further lines advise on options of polars, which are of no use here
         said = str(error).split("\n")[0]
-        if misfit and isinstance(error, InvalidOperationError):
-            raise misfit(source, said) from error
-        said = said.replace("defined in 'Schema'", "the header has")
+        if misfit and (better := misfit(source, said)) is not None:
+            raise better from error
         raise SourceError(f"{source} cannot be read: {said}") from error
+
+
+def refuse_unknown(wanted: Iterable[str], names: Sequence[str]) -> None:
+    """Raise for names that are no columns, with those near them."""
+    unknown = [name for name in wanted if name not in names]
+    if unknown:
+        lower = {name.lower(): name for name in names}
+        near = {
+            n: [lower[m] for m in get_close_matches(n.lower(), lower, n=3)]
+            for n in unknown
+        }
+        hints = "; ".join(f"{n!r}: did you mean {m}?" for n, m in near.items() if m)
+        raise SchemaError(f"no such columns: {unknown}. {hints}".rstrip())
 
 
 def refuse_duplicates(names: Sequence[str], where: str) -> None:
@@ -179,9 +211,12 @@ def compare_columns(
 
 def file_format(file: Path) -> str | None:
     name = file.name.lower()
-    plain = name.removesuffix(".gz").removesuffix(".zst")
+    plain = name.removesuffix(Path(name).suffix) if name.endswith(_COMPRESSED) else name
     found = _FORMATS.get(Path(plain).suffix)
-    return None if found == "parquet" and plain != name else found
+    if plain == name or found in ("csv", "tsv"):
+        return found
+    # Vowpal Wabbit's lines are read by polars alone, which knows these two
+    return found if found == "vw" and name.endswith((".gz", ".zst")) else None
 
 
 def shown(files: Sequence[Path]) -> str:

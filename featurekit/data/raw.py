@@ -96,7 +96,14 @@ def _from_polars(series: pl.Series | None) -> Raw | None:
         return Raw("text", "string", series.cast(pl.String), None)
     if dtype == pl.String:
         return Raw("text", "string", series, None)
-    if dtype.is_integer() and dtype not in (pl.UInt64, pl.Int128, pl.UInt128):
+    if dtype in (pl.UInt64, pl.Int128, pl.UInt128):
+        least: Any = series.min()
+        most: Any = series.max()
+        if least is not None and not -(2**63) <= least <= most < 2**63:
+            # beyond 64 signed bits: their texts tell them apart as well
+            return Raw("text", "integer", series.cast(pl.String), None)
+        series = series.cast(pl.Int64)
+    if dtype.is_integer():
         return _whole(series, "integer")
     if dtype == pl.Boolean:
         return _whole(series, "boolean")

@@ -7,50 +7,94 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from featurekit.data.blocks import (
     Scan,
     SourceError,
     UnsettledTypesError,
     compare_columns,
-    file_format,
     reading,
     refuse_duplicates,
     shown,
 )
-from featurekit.exceptions import SchemaError
+from featurekit.data.dialect import (
+    Copies,
+    Dialect,
+    Header,
+    blank_records,
+    dialect_of,
+    first_ragged,
+    header_of,
+)
+from featurekit.data.files import NAMESPACE_MAP
+from featurekit.data.inference import Decimal, Inference, Reading, text_reading
+from featurekit.data.partitions import Partitions
+from featurekit.exceptions import SchemaError, warn
 
 if TYPE_CHECKING:
     import polars as pl
 
 T = TypeVar("T")
 
-MAP = "vw_namespace_map.csv"
 _NAMESPACE = r"\|[^\s|:]*"
 
 
+class Options(NamedTuple):
+    """What a caller says about text files; see `scan`."""
+
+    missing: tuple[str, ...]
+    separator: str | None = None
+    encoding: str | None = None
+    decimal: Decimal | None = None
+    text: frozenset[str] = frozenset()
+    drop: tuple[str, ...] = ()
+
+
 class Text(Scan):
-    """Rows of text files: every column is read as String and then converted."""
+    """Rows of text files: every column is read as String and then converted.
+
+    Parameters
+    ----------
+    partitions : Partitions
+    options : Options
+    sample : int or None
+        The rows that types are taken from; None: all.
+    copies : Copies, optional
+        Of files that polars cannot read as they are.
+    """
 
     _beside: str  # the file beside the data that may give types
-    unseen: bool  # whether the first rows, which are not all, have a column empty
+    unseen: bool  # whether the first rows, which are not all, leave a type open
 
     def __init__(
-        self, files: Sequence[Path], missing: Sequence[str], sample: int | None
+        self,
+        partitions: Partitions,
+        options: Options,
+        sample: int | None,
+        copies: Copies | None = None,
     ) -> None:
-        self.files = tuple(files)
-        self._missing = list(missing)
+        self.files = partitions.files
+        self._partitions = partitions
+        self._options = options
+        self._sample = sample
+        self._copies = copies or Copies()
         self._declared: dict[str, pl.DataType] = {}
+        self._settled = sample is None
         names = self._learn(sample)
-        inferred = [name for name in names if name not in self._declared]
-        types = self._infer(inferred, sample) | self._declared
-        super().__init__({name: types[name] for name in names}, files)
+        keys = partitions.outside(names)
+        readings = self._infer(names, sample)
+        self._readings = readings
+        schema = {name: reading.dtype for name, reading in readings.items()}
+        super().__init__(schema | keys, self.files, drop=options.drop)
 
     def settle(self) -> Scan:
-        return self if self._settled else type(self)(self.files, self._missing, None)
+        if self._settled:
+            return self
+        return type(self)(self._partitions, self._options, None, self._copies)
 
     def _learn(self, sample: int | None) -> tuple[str, ...]:
         """Names of the columns; types that are given go to ``_declared``."""
@@ -60,46 +104,47 @@ class Text(Scan):
         """The (first) rows of a file, as columns of String."""
         raise NotImplementedError
 
-    def _infer(
-        self, names: Sequence[str], sample: int | None
-    ) -> dict[str, pl.DataType]:
-        """Types of columns, from the first rows or (None) from all."""
-        import polars as pl
+    def _may_have_commas(self) -> bool:
+        """Whether a comma may be a decimal point."""
+        return False
 
-        types: list[pl.DataType] = [pl.Int64(), pl.UInt64(), pl.Float64(), pl.Boolean()]
-        types.append(pl.String())
-        nulls = [
-            _converted(name, dtype, strict=False).null_count().alias(f"{name}:{k}")
-            for name in names
-            for k, dtype in enumerate(types)
-        ]
-        n_rows, lost = 0, np.zeros((len(names), len(types)), np.int64)
+    def _infer(self, names: Sequence[str], sample: int | None) -> dict[str, Reading]:
+        """How columns are read, by the first rows or (None) by all."""
+        given = {name: Reading(dtype) for name, dtype in self._declared.items()}
+        given |= dict.fromkeys(
+            {*self._options.text, *self._options.drop}, text_reading()
+        )
+        open_ones = [name for name in names if name not in given]
+        found = Inference(open_ones, self._options.decimal, self._may_have_commas())
         for file in self.files:
-            left = None if sample is None else sample - n_rows
-            with reading(str(file)):
-                counts = self._texts(file, left).select(pl.len().alias(""), *nulls)
-                found, *losses = counts.collect(engine="streaming").row(0)
-            n_rows += found
-            lost += np.array(losses, np.int64).reshape(lost.shape)
-            if n_rows == sample:
+            left = None if sample is None else sample - found.n_rows
+            with reading(str(file), self._misfit):
+                found.add(self._texts(file, left))
+            if found.n_rows == sample:
                 break
-        if not n_rows:
+        if not found.n_rows:
             raise SourceError(f"no rows in {shown(self.files)}")
-        self._settled = n_rows != sample
-        empty = lost[:, -1] == n_rows
-        self.unseen = not self._settled and bool(empty.any())
-        # String, the last, has the nulls of the texts; any more are values lost
-        first = np.argmax(lost == lost[:, -1:], axis=1)
-        first[empty] = types.index(pl.Float64())
-        return {name: types[k] for name, k in zip(names, first, strict=True)}
+        self._settled = found.n_rows != sample
+        self.unseen = not self._settled and any(map(found.undecided, open_ones))
+        return {
+            name: given[name] if name in given else found.reading(name)
+            for name in names
+        }
 
     def _open(self, file: Path) -> pl.LazyFrame:
-        casts = (_converted(name, dtype) for name, dtype in self.schema.items())
-        return self._texts(file).select(casts)
+        columns = [
+            self._readings[name].values(name)
+            if name in self._readings
+            else self._partitions.column(file, name)
+            for name in self.schema
+        ]
+        return self._texts(file).select(columns)
 
-    def _misfit(self, source: str, said: str) -> ValueError:
+    def _misfit(self, source: str, said: str) -> ValueError | None:
         found = re.search(r"in column '(.*?)' for .*? values: (\[.*)", said)
-        column, texts = found.groups() if found else ("?", said)
+        if not found:
+            return None
+        column, texts = found.groups()
         holds = f"{source}: column {column!r} is {self.schema.get(column)}"
         if column in self._declared:
             return SchemaError(
@@ -121,37 +166,125 @@ class Csv(Text):
     _beside = "dataset_desc.json"
 
     def _learn(self, sample: int | None) -> tuple[str, ...]:
+        given = self._options
+        self._dialects = {
+            file: dialect_of(file, given.encoding, given.separator, sample is None)
+            for file in self.files
+        }
+        self._blank: dict[str, NDArray[np.int64]] = {}
+        guessed = [str(file) for file in self.files if self._dialects[file].guessed]
+        if guessed and guessed != self._copies.guessed:
+            self._copies.guessed = guessed
+            warn(
+                f"{guessed[:3]} are not UTF-8 and are read as Windows-1252 (Western "
+                "European). If letters look wrong, pass encoding=."
+            )
         self._headers = {file: self._header(file) for file in self.files}
         first = self.files[0]
-        names = self._headers[first]
+        names = self._headers[first].names
         for file, header in self._headers.items():
-            refuse_duplicates(header, str(file))
-            compare_columns(file, header, first, names)
+            refuse_duplicates(header.names, str(file))
+            compare_columns(file, header.names, first, names)
         self._declared = _agreed(self.files, self._beside, _described)
         if absent := sorted(self._declared.keys() - set(names)):
             raise SchemaError(f"{first} lacks columns of {self._beside}: {absent}")
         return names
 
-    def _header(self, file: Path) -> tuple[str, ...]:
-        # as a row: as names polars would make duplicates distinct
-        options = {"has_header": False, "n_rows": 1, "empty_string_is_null": False}
-        with reading(str(file)):
-            return _scan_csv(file, **options).collect().row(0)
+    def _may_have_commas(self) -> bool:
+        return all(dialect.separator != "," for dialect in self._dialects.values())
+
+    def _header(self, file: Path) -> Header:
+        # polars would make distinct names of duplicates
+        dialect = self._dialects[file]
+        header = header_of(self._copies.path(file, dialect), dialect.separator)
+        if header is None:
+            raise SourceError(f"{file}: there is no header; all lines are empty")
+        return header
 
     def _texts(self, file: Path, n_rows: int | None = None) -> pl.LazyFrame:
-        return _scan_csv(
+        missing = self._options.missing
+        return self._scan_csv(
             file,
-            new_columns=list(self._headers[file]),
-            null_values=self._missing,
-            empty_string_is_null="" in self._missing,
+            skip_lines=self._headers[file].n_before,
+            new_columns=list(self._headers[file].names),
+            null_values=list(missing),
+            empty_string_is_null="" in missing,
             n_rows=n_rows,
         )
+
+    def _scan_csv(self, file: Path, **options: Any) -> pl.LazyFrame:
+        import polars as pl
+
+        dialect = self._dialects[file]
+        return pl.scan_csv(
+            self._copies.path(file, dialect), separator=dialect.separator,
+            infer_schema=False, glob=False, **options,
+        )  # fmt: skip
+
+    def _records(self, batch: pl.DataFrame, source: str, first: int) -> pl.DataFrame:
+        """The rows without those that are empty lines."""
+        import polars as pl
+
+        own = [name for name in batch.columns if name in self._readings]
+        if not own:
+            return batch
+        tests = [_is_empty(name, batch.schema[name]) for name in own]
+        if not batch.select(pl.all_horizontal(tests).any()).item():
+            return batch
+        if source not in self._blank:
+            file = Path(source)
+            self._blank[source] = blank_records(
+                self._copies.path(file, self._dialects[file])
+            )
+        blank = self._blank[source]
+        inside = blank[(blank >= first) & (blank < first + len(batch))] - first
+        kept = np.ones(len(batch), bool)
+        kept[inside] = False
+        return batch.filter(pl.Series(kept))
+
+    def _misfit(self, source: str, said: str) -> ValueError | None:
+        file = Path(source)
+        dialect = self._dialects[file]
+        if "invalid utf-8" in said:
+            if not self._settled and self._options.encoding is None:
+                return UnsettledTypesError(
+                    f"{source} is not UTF-8 further on. Begin anew with scan.settle()."
+                )
+            return SourceError(
+                f"{source} is not in the encoding {dialect.encoding}. Name the one it "
+                "is in with encoding=, such as 'cp1252', 'latin-1' or 'utf-16'."
+            )
+        if "found more fields" in said:
+            return self._ragged(file, dialect)
+        return super()._misfit(source, said)
+
+    def _ragged(self, file: Path, dialect: Dialect) -> SourceError:
+        n_fields = len(self._headers[file].names)
+        found = first_ragged(
+            self._copies.path(file, dialect), dialect.separator, n_fields
+        )
+        where = "a line has more fields than the header"
+        if found:
+            where = f"line {found[0]:,} has {found[1]} fields, the header {n_fields}"
+        return SourceError(
+            f"{file} cannot be read: {where}. Fields are separated by "
+            f"{dialect.separator!r}: quote those that hold it, or name another with "
+            "separator=."
+        )
+
+
+def _is_empty(name: str, dtype: pl.DataType) -> pl.Expr:
+    import polars as pl
+
+    column = pl.col(name)
+    empty = column.is_null()
+    return empty | (column == "") if dtype == pl.String else empty
 
 
 class Vw(Text):
     """Rows of Vowpal Wabbit files."""
 
-    _beside = MAP
+    _beside = NAMESPACE_MAP
 
     def _learn(self, sample: int | None) -> tuple[str, ...]:
         import polars as pl
@@ -197,35 +330,14 @@ class Vw(Text):
             columns.append(tokens.alias(name))
         return self._lines(file, n_rows).filter(checked).select(columns)
 
-    def _misfit(self, source: str, said: str) -> ValueError:
+    def _misfit(self, source: str, said: str) -> ValueError | None:
         if "to `enum` failed in column 'line'" not in said:
             return super()._misfit(source, said)
         new = re.findall(r'"\|(.*?)"', said.split("values:")[-1])
         return self._late(
-            f"{source}: namespaces {new} are neither in {MAP} nor in the first rows"
+            f"{source}: namespaces {new} are neither in {NAMESPACE_MAP} nor in the "
+            "first rows"
         )
-
-
-def _scan_csv(file: Path, **options: Any) -> pl.LazyFrame:
-    import polars as pl
-
-    mark = "\t" if file_format(file) == "tsv" else ","
-    return pl.scan_csv(file, separator=mark, infer_schema=False, glob=False, **options)
-
-
-def _converted(name: str, dtype: pl.DataType, strict: bool = True) -> pl.Expr:
-    """A column of texts as another type; strict: with an error that names misfits."""
-    import polars as pl
-
-    text = pl.col(name)
-    if dtype == pl.String:
-        return text
-    text = text.str.strip_chars()
-    if dtype != pl.Boolean:
-        return text.cast(dtype, strict=strict)
-    # polars has no conversion to Boolean
-    words = text.str.to_lowercase().cast(pl.Enum(["false", "true"]), strict=strict)
-    return words.to_physical().cast(pl.Boolean)
 
 
 def _agreed(

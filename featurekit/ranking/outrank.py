@@ -286,9 +286,11 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         ----------
         X : frame or array of shape (n, d), or files
             pandas, polars, Arrow or numpy; or what is read block by block: a path, a
-            folder, a glob, a list of files (Parquet, CSV, VW) or a polars LazyFrame.
+            folder, a glob, a list of files (Parquet, CSV, VW), a polars LazyFrame, or
+            what `featurekit.data.scan.scan` makes of these.
         y : array-like of shape (n,), or str
-            Of files the name of the target's column.
+            Of files the name of the target's column. Rows of files without a target
+            are passed over with a warning.
         sample_weight : array-like of shape (n,), optional
             Whole numbers: how often each row counts.
 
@@ -462,6 +464,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             with progress.phase("target", 1) as step:
                 target = TargetCodes.learn(source.targets(), self.task, source.y_name)
                 target.check()
+                source.warn_of_targets()
                 shards = learn_shards(source, self.drift_by, target)
                 step()
             n_shards = 1 if shards is None else len(shards.labels)

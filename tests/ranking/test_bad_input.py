@@ -192,12 +192,47 @@ def test_files_without_their_target(tmp_path):
     write(tmp_path, "a.csv", click=[0, 1])
     with pytest.raises(ValueError, match="no column beside the target"):
         OutRank().fit(tmp_path, "click")
-    write(tmp_path, "a.csv", x=[1, 2, 3], click=[0, None, 1])
-    with pytest.raises(ValueError, match="click contains NaN: 1 of 3.*Drop those rows"):
+    write(tmp_path, "a.csv", x=[1, 2, 3], click=[None, None, None])
+    with pytest.raises(ValueError, match="'click' is missing on all 3 rows"):
         OutRank().fit(tmp_path, "click")
     write(tmp_path, "a.csv", x=[1, 2, 3], click=[1, 1, 1])
     with pytest.raises(ValueError, match="one class only"):
         OutRank().fit(tmp_path, "click")
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet"])
+@pytest.mark.parametrize("params", [{}, {"order": 2}, {"drift_by": "file"}])
+def test_rows_of_files_without_a_target_are_passed_over(tmp_path, suffix, params):
+    X, y = make_table(400)
+    frame = pl.from_pandas(X[["size", "word", "shop"]]).with_columns(
+        target=pl.Series(y)
+    )
+    frame = frame.with_columns(
+        target=pl.when(pl.int_range(pl.len()) % 7 != 3).then("target")
+    )
+    for i, part in enumerate((frame[:150], frame[150:])):
+        if suffix == "csv":
+            part.write_csv(tmp_path / f"{i}.csv")
+        else:
+            part.write_parquet(tmp_path / f"{i}.parquet")
+    with pytest.warns(FeatureKitWarning, match="57 of 400 rows have no value of"):
+        lacking = fitted(tmp_path, "target", **params)
+    assert lacking.n_rows_ == 343
+    for file in tmp_path.iterdir():
+        file.unlink()
+    there = frame.drop_nulls("target")
+    there.write_parquet(tmp_path / "0.parquet")
+    if "drift_by" in params:
+        return
+    full = fitted(tmp_path, "target", **params)
+    pd.testing.assert_frame_equal(full.scores_, lacking.scores_)
+
+
+def test_a_numeric_target_that_is_nan_in_files(tmp_path):
+    y = np.where(np.arange(60) % 6 == 0, np.nan, np.arange(60) / 7)
+    pl.DataFrame({"x": np.arange(60) // 6, "y": y}).write_parquet(tmp_path / "x.pq")
+    with pytest.warns(FeatureKitWarning, match="10 of 60 rows"):
+        assert OutRank().fit(tmp_path, "y").n_rows_ == 50
 
 
 def test_files_that_differ(tmp_path):
