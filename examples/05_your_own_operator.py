@@ -41,10 +41,10 @@ for operators in (built_in, [*built_in, "hypot"]):
     print("  kept:", ", ".join(feature.name for feature in maker.features_))
 
 print()
-print(maker.explain("hypot(x, y)"))
+print(maker.explain("hypot(x;y)"))
 
 with tempfile.TemporaryDirectory() as folder:
     maker.to_json(Path(folder) / "wear.json")
     again = OpenFE.from_json(Path(folder) / "wear.json")
 new = pd.DataFrame({"x": [3.0, 0.0], "y": [4.0, 1.0], "z": [0.0, 9.0]})
-print("\nread back from JSON:", again.transform(new)["hypot(x, y)"].tolist())
+print("\nread back from JSON:", again.transform(new)["hypot(x;y)"].tolist())

@@ -41,7 +41,7 @@ def position(frame):
 
 def compare(X, y, new, ways):
     for title, params, fit_params in ways:
-        maker = OpenFE(operators=["/", "TargetMean"], random_state=0, **params)
+        maker = OpenFE(operators=["/", "target_mean"], random_state=0, **params)
         made = maker.fit_transform(X[~new], y[~new], **fit_params)
         error = met(made, y[~new], maker.transform(X[new]), y[new])
         kept = ", ".join(feature.name for feature in maker.features_) or "nothing"

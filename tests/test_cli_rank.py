@@ -130,8 +130,8 @@ def test_what_is_shown(data):
 def test_crosses_are_shown_by_what_they_add(data):
     lines = ranked("rows.csv", "--order", "2").splitlines()
     assert lines[3].split()[:3] == ["rank", "score", "ami"]
-    line = next(line for line in lines if "Cross(a, b)" in line)
-    scores = fitted(order=2).scores_.set_index("feature").loc["Cross(a, b)"]
+    line = next(line for line in lines if "cross(a&b)" in line)
+    scores = fitted(order=2).scores_.set_index("feature").loc["cross(a&b)"]
     _, score, ami, z = line.split()[:4]
     assert float(score) == pytest.approx(scores["score"], rel=0.01)
     assert float(ami) == pytest.approx(scores["ami"], rel=0.01)
@@ -175,7 +175,7 @@ def test_in_a_terminal(data, monkeypatch, capsys):
     assert stop.value.code == 0
     table = capsys.readouterr().out.split("rows/s")[1].split("kept: ")[0]
     table = re.sub(r"\x1b\[\d*m", "", table)
-    assert "Cross(a, b)" in table
+    assert "cross(a&b)" in table
     assert max(map(len, table.splitlines())) <= 80
 
 
@@ -245,7 +245,7 @@ def test_scores_are_those_of_the_estimator(data, suffix):
     kept = scores.pop("kept")
     assert_frame_equal(scores, ranker.scores_, check_exact=True, check_dtype=False)
     crosses = [node.name for node in ranker.crosses_]
-    assert crosses == ["Cross(a, b)"]
+    assert crosses == ["cross(a&b)"]
     chosen = [*ranker.feature_names_in_[ranker.get_support()], *crosses]
     assert sorted(scores["feature"][kept]) == sorted(chosen)
 
@@ -313,7 +313,7 @@ def test_the_layout_of_outrank(data):
     assert "site-(2; 90)" in table["Feature"].tolist()
     assert "a AND b-(4; 100)" in table["Feature"].tolist()
     least = scores["score"].min()
-    for name, ours in (("price", "price"), ("a AND b", "Cross(a, b)")):
+    for name, ours in (("price", "price"), ("a AND b", "cross(a&b)")):
         expected = (scores.loc[ours, "score"] - least) / (1.0 - least)
         assert found[name] == pytest.approx(expected, rel=1e-12)
     assert min(found.values()) == 0.0
@@ -388,7 +388,7 @@ def test_apply_gives_what_transform_gives(saved, data):
     rows = pl.read_parquet("rows.parquet")
     kept = pl.read_parquet(out)
     # what was not ranked is written as it is
-    assert kept.columns == ["site", "price", "click", "Cross(a, b)"]
+    assert kept.columns == ["site", "price", "click", "cross(a&b)"]
     assert kept["click"].equals(rows["click"])
     expected = ranker.transform(rows.drop("click"))
     assert_polars_equal(kept.drop("click"), expected)
@@ -400,7 +400,7 @@ def test_apply_ignores_columns_and_needs_those_it_keeps(saved, data, capsys):
     rows.write_csv(data / "new.csv")
     shown("apply", saved, data / "new.csv", "--out", data / "kept.csv")
     kept = pl.read_csv(data / "kept.csv")
-    assert kept.columns == ["more", "price", "site", "Cross(a, b)"]
+    assert kept.columns == ["more", "price", "site", "cross(a&b)"]
     assert kept["site"].equals(rows["site"])
     rows.drop("a").write_csv(data / "new.csv")
     said = refused(capsys, "apply", saved, data / "new.csv", "--out", data / "kept.csv")
@@ -420,10 +420,10 @@ def test_text_that_looks_like_numbers_stays_text(data):
     few.write_csv(data / "few.tsv", separator="\t")
     shown("apply", saved, data / "few.tsv", "--out", data / "kept.parquet")
     ranker = OutRank.from_json(saved)
-    assert [node.name for node in ranker.crosses_] == ["Cross(code, side)"]
+    assert [node.name for node in ranker.crosses_] == ["cross(code&side)"]
     kept = pl.read_parquet(data / "kept.parquet")
     assert_polars_equal(kept.drop("click"), ranker.transform(few.drop("click")))
-    assert kept["Cross(code, side)"].null_count() == 0
+    assert kept["cross(code&side)"].null_count() == 0
 
 
 def test_nothing_kept_is_nothing_to_apply(data, tmp_path, capsys):

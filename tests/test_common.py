@@ -15,7 +15,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::featurekit.exceptions.LeakageWa
 def _small(**params):
     """Few operators and folds: a check fits dozens of times."""
     defaults = {
-        "operators": ["+", "*", "/", "GroupByThenMean", "TargetMean"],
+        "operators": ["+", "*", "/", "mean", "target_mean"],
         "cv": 3,
         "random_state": 0,
     }

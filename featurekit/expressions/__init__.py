@@ -2,6 +2,7 @@
 
 from featurekit.expressions.evaluate import Fitted, cross_fit, fit
 from featurekit.expressions.keyed import Key, Learning
+from featurekit.expressions.naming import parse
 from featurekit.expressions.operators import (
     OPERATORS,
     Elementwise,
@@ -9,7 +10,7 @@ from featurekit.expressions.operators import (
     Operator,
     register_operator,
 )
-from featurekit.expressions.tree import Call, Column, Expression, Literal, parse
+from featurekit.expressions.tree import Call, Column, Expression, Literal
 
 __all__ = [
     "OPERATORS",

@@ -18,13 +18,12 @@ from numpy.typing import NDArray
 from featurekit.data.columns import CategoricalColumn, DatetimeColumn, Table
 from featurekit.expressions.keyed import Key, Learning
 from featurekit.expressions.operators import (
-    OPERATORS,
-    Alias,
     Binning,
     Elementwise,
     KeyTable,
     Operator,
     Pairing,
+    operator,
 )
 from featurekit.expressions.tree import Call, Column, Expression, Literal
 from featurekit.kernels.registry import kernel
@@ -38,47 +37,16 @@ _SPARSE = 4
 million rows sorting is faster beyond, and takes less memory."""
 
 
-def operator(name: str) -> Operator:
-    """The operator called ``name``, or an error that lists those there are."""
-    try:
-        return OPERATORS[name]
-    except KeyError:
-        raise ValueError(
-            f"there is no operator {name!r}; known are {', '.join(sorted(OPERATORS))}. "
-            "An operator of your own has to be registered with "
-            "featurekit.expressions.register_operator before its features are read."
-        ) from None
-
-
-def expand(call: Call) -> Call:
-    """``call``, written out where its operator is short for others."""
-    op = operator(call.op)
-    if isinstance(op, Alias):
-        assert op.written_out is not None
-        return op.written_out(call.args)
-    return call
-
-
-def input_kind(op: Operator, position: int) -> str:
-    """Kind that the argument at ``position`` must have."""
-    kinds = op.inputs
-    if kinds and kinds[0].endswith("..."):
-        return kinds[0][:-3]
-    if position >= len(kinds):
-        raise ValueError(f"{op.name} takes {len(kinds)} arguments, not {position + 1}")
-    return kinds[position].rstrip("?")
-
-
 def check_arguments(call: Call) -> Operator:
     """The call's operator, after a check that the number of arguments fits."""
     op = operator(call.op)
-    if op.inputs and op.inputs[0].endswith("..."):
-        return op
-    least = sum(not kind.endswith("?") for kind in op.inputs)
-    if not least <= len(call.args) <= len(op.inputs):
+    if not op.takes(len(call.args)):
+        most = len(op.inputs)
+        least = sum(not kind.endswith("?") for kind in op.inputs)
+        number = f"{least}" if least == most else f"{least} or {most}"
         raise ValueError(
-            f"{op.name} takes {least} argument(s) ({', '.join(op.inputs)}), "
-            f"got {len(call.args)} in {call.name!r}"
+            f"{op.name} takes {number} argument{'s' * (most > 1)} "
+            f"({', '.join(op.inputs)}), got {len(call.args)} in {call.name!r}"
         )
     return op
 
@@ -146,7 +114,7 @@ class Fitted:
             assert isinstance(node, Call)
             op = operator(node.op)
             args = tuple(
-                _argument(child, input_kind(op, i), table)
+                _argument(child, op.input_kind(i), table)
                 for i, child in enumerate(self.children)
             )
             out = _apply(op, args, self.state)
@@ -257,10 +225,9 @@ def _fit_call(
     folds: Folds | None,
     values: bool = True,
 ) -> tuple[Fitted, Values]:
-    node = expand(node)
     op = check_arguments(node)
     parts = [
-        _fit(arg, input_kind(op, i), table, target, folds)
+        _fit(arg, op.input_kind(i), table, target, folds)
         for i, arg in enumerate(node.args)
     ]
     children = tuple(p[0] for p in parts)
@@ -288,8 +255,6 @@ def cross_fit(node: Expression, table: Table, target: Target, folds: Folds) -> V
     Each row gets what a state learnt on its fold's training rows says of it; rows that
     no fold tests get what a state learnt from nothing says.
     """
-    if isinstance(node, Call):
-        node = expand(node)
     if not isinstance(node, Call) or not has_learning(node):
         return fit(node, table, target).values(table)
     op = check_arguments(node)
@@ -297,7 +262,7 @@ def cross_fit(node: Expression, table: Table, target: Target, folds: Folds) -> V
         return _cross_fit_nested(node, table, target, folds)
     assert isinstance(op, KeyTable)
     args = tuple(
-        _fit(arg, input_kind(op, i), table, target, None)[1]
+        _fit(arg, op.input_kind(i), table, target, None)[1]
         for i, arg in enumerate(node.args)
     )
     learning = Learning(folds.atom, folds.n_atoms, *target)

@@ -17,7 +17,8 @@ from featurekit._files import write_text
 from featurekit._version import __version__
 from featurekit.data.ingest import Schema
 from featurekit.exceptions import FeatureFileError
-from featurekit.expressions.evaluate import Distinct, Fitted, operator
+from featurekit.expressions.evaluate import Distinct, Fitted
+from featurekit.expressions.operators import operator
 from featurekit.expressions.tree import Call, Expression
 
 FORMAT = 1

@@ -19,15 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featurekit.data.columns import CategoricalColumn, DatetimeColumn, Table
-from featurekit.expressions.evaluate import fit, operator
-from featurekit.expressions.operators import KeyTable, Operator
-from featurekit.expressions.tree import (
-    COMMUTATIVE,
-    Call,
-    Column,
-    Expression,
-    Literal,
-)
+from featurekit.expressions.evaluate import fit
+from featurekit.expressions.operators import KeyTable, Operator, operator
+from featurekit.expressions.tree import Call, Column, Expression, Literal
 
 MAX_ORDINAL = 100
 MAX_PAIRS_PER_ROW = 20
@@ -35,25 +29,34 @@ MAX_PAIRS_PER_ROW = 20
 _UNARY = ("abs", "log", "sqrt", "square", "sigmoid", "round", "residual")
 _BINARY = ("min", "max", "+", "-", "*", "/")
 _GROUP = (
-    "GroupByThenMin",
-    "GroupByThenMax",
-    "GroupByThenMean",
-    "GroupByThenMedian",
-    "GroupByThenStd",
-    "GroupByThenRank",
+    "group_min",
+    "group_max",
+    "mean",
+    "median",
+    "std",
+    "rank",
 )
-_PAIRS = ("Combine", "CombineThenFreq", "GroupByThenNUnique")
+_PAIRS = ("combine", "pair_freq", "nunique")
 OPENFE = ("freq", *_UNARY, *_BINARY, *_GROUP, *_PAIRS)
-_RELATIVE = ("GroupByThenDiff", "GroupByThenRatio", "GroupByThenZScore")
-_CALENDAR = ("Year", "Month", "Day", "DayOfYear", "DayOfWeek", "Hour", "Minute", "Days")
-DEFAULT = (
-    *(name for name in OPENFE if name != "Combine"),
-    *_RELATIVE,
-    "TargetMean",
-    *_CALENDAR,
-    "CountMissing",
+_RELATIVE = ("diff", "ratio", "zscore")
+_CALENDAR = (
+    "year",
+    "month",
+    "day",
+    "day_of_year",
+    "day_of_week",
+    "hour",
+    "minute",
+    "days",
 )
-_CALENDAR_KEYS = ("Month", "DayOfWeek", "Hour")
+DEFAULT = (
+    *(name for name in OPENFE if name != "combine"),
+    *_RELATIVE,
+    "target_mean",
+    *_CALENDAR,
+    "count_missing",
+)
+_CALENDAR_KEYS = ("month", "day_of_week", "hour")
 
 
 def operator_names(operators: str | Iterable[str]) -> tuple[str, ...]:
@@ -70,11 +73,9 @@ def operator_names(operators: str | Iterable[str]) -> tuple[str, ...]:
                 f"operators={operators!r}: use 'openfe', 'default' or a list of names"
             )
         return OPENFE if operators == "openfe" else DEFAULT
-    names = tuple(dict.fromkeys(operators))
+    names = tuple(dict.fromkeys(operator(name).name for name in operators))
     if not names:
         raise ValueError("operators is empty; name at least one, or use 'default'")
-    for name in names:
-        operator(name)
     return names
 
 
@@ -253,7 +254,7 @@ class Enumeration:
                     if _base(a) != _base(k):
                         yield Call(op.name, (a.expression, k.expression)), None, False
         elif kinds == ("key", "key"):
-            pairs = combinations if op.name in COMMUTATIVE else permutations
+            pairs = combinations if op.commutative else permutations
             for a, b in pairs(self.keys, 2):
                 if _base(a) != _base(b):
                     yield Call(op.name, (a.expression, b.expression)), None, False
@@ -276,7 +277,7 @@ class Enumeration:
                 _same_binary(op.name, a, b),
                 False,
             )
-            if op.name in COMMUTATIVE or op.name == "-":
+            if op.commutative or op.name == "-":
                 continue  # b - a is a - b backwards: the same to a tree
             if op.name == "/" and a.sign_is_fixed and b.sign_is_fixed:
                 continue  # so is b / a where neither changes sign or is zero
@@ -294,7 +295,7 @@ class Enumeration:
         countable = [m for m in self.numbers if m.repeats and not m.is_key]
         single = [m.expression for m in [*self.keys, *countable] if not m.unique]
         pairs = [
-            Call("Combine", (a.expression, b.expression))
+            Call("combine", (a.expression, b.expression))
             for a, b in combinations([*self.keys, *countable], 2)
             if _base(a) != _base(b)
             and (a.is_key or b.is_key)

@@ -44,7 +44,8 @@ from featurekit.expressions.grammar import (
     with_calendar,
 )
 from featurekit.expressions.keyed import Key, key_labels
-from featurekit.expressions.tree import Expression, parse
+from featurekit.expressions.naming import parse, warn_of_refused
+from featurekit.expressions.tree import Expression
 from featurekit.fitting import (
     METRICS,
     TASKS,
@@ -118,9 +119,10 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         Operators on top of each other: with 2, features are also made of the best
         features of order 1.
     operators : "default", "openfe" or list of str, default="default"
-        "openfe" are the 23 of the paper's reference; "default" adds cross-fitted
+        "openfe" are the 23 of the paper's reference, whose names
+        (``"GroupByThenMean"``) are understood in lists too; "default" adds cross-fitted
         target means of keys and pairs of keys, values relative to their group,
-        calendar parts and counts of missing values, and leaves out ``Combine``. See
+        calendar parts and counts of missing values, and leaves out ``combine``. See
         `featurekit.expressions.OPERATORS`.
     categorical_features : "auto" or list of str or int, default="auto"
         Columns to take as categories. "auto": those that are text, categories or
@@ -222,9 +224,9 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     >>> y = X["mass"] / X["volume"]
     >>> maker = OpenFE(n_features=1, random_state=0).fit(X, y)
     >>> maker.features_[0].name
-    'mass / volume'
+    'mass/volume'
     >>> list(maker.transform(X.head(2)).columns)
-    ['mass', 'volume', 'age', 'mass / volume']
+    ['mass', 'volume', 'age', 'mass/volume']
     """
 
     _parameter_constraints: dict[str, Any] = {
@@ -430,7 +432,7 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
 
     def _pool(self, table: Table, names: tuple[str, ...]) -> list[Member]:
         pool = pool_of(table)
-        return with_calendar(pool, table) if "Month" in names else pool
+        return with_calendar(pool, table) if "month" in names else pool
 
     def _base(self, start: _Start, progress: Progress) -> tuple[Model, OutOfFold]:
         """The model without new features, and its out-of-fold scores."""
@@ -528,6 +530,7 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             )
         target = (problem.y, problem.classes)
         self.features_ = ranking.order[:k]
+        warn_of_refused(self.features_)
         self._fitted = [
             fit(node, problem.table, target, problem.folds) for node in self.features_
         ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -14,8 +15,8 @@ from sklearn.metrics import roc_auc_score
 
 from featurekit.data.columns import NumericColumn, Table
 from featurekit.exceptions import LeakageWarning, warn
-from featurekit.expressions.evaluate import operator
 from featurekit.expressions.grammar import Candidate
+from featurekit.expressions.operators import operator
 from featurekit.expressions.tree import Call, Column, Expression, Literal
 from featurekit.fitting import Target
 from featurekit.generation.model import MAX_ROWS, BoostedModel, base_matrix
@@ -85,15 +86,26 @@ def _identity(node: Expression) -> tuple[str, str, str]:
 
 
 def in_words(node: Expression) -> str:
-    """The feature in a sentence's part: operators by their one-line meaning."""
+    """The feature in a sentence's part, from what its operators say of themselves."""
     if isinstance(node, Column):
         return node.name_
     if isinstance(node, Literal):
         return repr(node.value)
     assert isinstance(node, Call)
-    args = [in_words(arg) for arg in node.args]
-    about = operator(node.op).about
-    return f"{node.op} of ({', '.join(args)}): {about}" if about else node.name
+    op = operator(node.op)
+    args = [
+        f"({in_words(arg)})" if isinstance(arg, Call) else in_words(arg)
+        for arg in node.args
+    ]
+    if op.takes_any_number:
+        args = [", ".join(args)]
+    about = op.about or node.name
+    shown = {int(i) for i in re.findall(r"\{(\d)\}", about) if int(i) < len(args)}
+    text = re.sub(
+        r"\{(\d)\}", lambda m: args[int(m[1])] if int(m[1]) in shown else m[0], about
+    )
+    rest = [arg for i, arg in enumerate(args) if i not in shown] if shown else []
+    return text + (f" ({', '.join(rest)})" if rest else "")
 
 
 def explain(node: Expression, frame: pd.DataFrame, kept: Sequence[Expression]) -> str:

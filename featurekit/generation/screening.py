@@ -26,10 +26,7 @@ from featurekit.expressions.evaluate import (
     Target,
     checked,
     cross_fit,
-    expand,
     has_learning,
-    input_kind,
-    operator,
 )
 from featurekit.expressions.keyed import Key, Learning
 from featurekit.expressions.operators import (
@@ -38,6 +35,7 @@ from featurekit.expressions.operators import (
     KeyTable,
     Operator,
     TargetTable,
+    operator,
 )
 from featurekit.expressions.tree import Call, Expression, Literal
 from featurekit.statistics.boosting import (
@@ -59,11 +57,10 @@ _CATEGORY_RIDGE = 10.0
 def key_of(node: Expression) -> Expression | None:
     """What candidates must share to be scored together; None for elementwise ones."""
     assert isinstance(node, Call)
-    node = expand(node)
     op = operator(node.op)
     if isinstance(op, Elementwise) and op.code is not None:
         return None
-    if node.op == "Combine":
+    if node.op == "combine":
         return node
     return node.args[0 if op.needs_target else -1]
 
@@ -141,11 +138,11 @@ class Screener:
             assert isinstance(node, Call)
             op = operator(node.op)
             for i, arg in enumerate(node.args):
-                if isinstance(arg, Call) and arg.op == "Combine":
+                if isinstance(arg, Call) and arg.op == "combine":
                     for part in arg.args:
                         self._argument(part, "key")
                 else:
-                    self._argument(arg, input_kind(op, i))
+                    self._argument(arg, op.input_kind(i))
 
     def _learning(self) -> Learning:
         y, classes = self.target
@@ -175,7 +172,7 @@ class Screener:
 
         def make() -> Key:
             parts = tuple(self._argument(arg, "key") for arg in node.args)
-            pairing = operator("Combine")
+            pairing = operator("combine")
             return Distinct.learn(*pairing.apply(parts))[1]  # type: ignore[attr-defined]
 
         return learning.remember(("pair", node.name), make)
@@ -184,8 +181,8 @@ class Screener:
         op = operator(node.op)
         return tuple(
             self._pair(arg, learning)
-            if isinstance(arg, Call) and arg.op == "Combine"
-            else self._argument(arg, input_kind(op, i))
+            if isinstance(arg, Call) and arg.op == "combine"
+            else self._argument(arg, op.input_kind(i))
             for i, arg in enumerate(node.args)
         )
 
@@ -215,9 +212,8 @@ class Screener:
         rows: list[int] = []
         for i, node in enumerate(nodes):
             assert isinstance(node, Call)
-            node = expand(node)
             op = operator(node.op)
-            if node.op == "Combine":
+            if node.op == "combine":
                 out[i] = self._category(self._pair(node, learning), learning)
             elif not _is_table(op) or _sees_target(node):
                 rows.append(i)
@@ -343,7 +339,6 @@ class Screener:
     def _values(self, node: Expression, learning: Learning) -> Floats:
         """Out-of-fold values on the rows."""
         assert isinstance(node, Call)
-        node = expand(node)
         op = operator(node.op)
         simple = not any(has_learning(arg) for arg in node.args)
         if isinstance(op, KeyTable) and simple:

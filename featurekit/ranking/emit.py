@@ -31,10 +31,10 @@ def expression(columns: Sequence[Counted], missing: str) -> Call:
     """The cross of some columns."""
     parts = [_part(column).expression for column in columns]
     if missing == "category":
-        return Call("Cross", tuple(parts))
-    call = Call("Combine", (parts[0], parts[1]))
+        return Call("cross", tuple(parts))
+    call = Call("combine", (parts[0], parts[1]))
     for part in parts[2:]:
-        call = Call("Combine", (call, part))
+        call = Call("combine", (call, part))
     return call
 
 
@@ -42,7 +42,7 @@ def _part(column: Counted) -> Fitted:
     base = Column(column.name)
     if column.edges is None:
         return Fitted(base)
-    return Fitted(Call("Bin", (base,)), (Fitted(base),), column.edges[1:])
+    return Fitted(Call("bin", (base,)), (Fitted(base),), column.edges[1:])
 
 
 def fitted(columns: Sequence[Counted], missing: str, cross: Counted) -> Fitted:

@@ -33,6 +33,7 @@ from featurekit.exceptions import (
 from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress, logger
 from featurekit.expressions import export
+from featurekit.expressions.naming import warn_of_refused
 from featurekit.expressions.tree import Expression
 from featurekit.fitting import TASKS, check_weights
 from featurekit.fitting.reading import open_target
@@ -606,6 +607,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             if line.counted is not None
         ]
         self.crosses_: list[Expression] = [f.expression for f in self._fitted]
+        warn_of_refused(self.crosses_)
         used = {name for node in self.crosses_ for name in node.columns()}
         self._schema = Schema(
             tuple(column.spec() for column in columns if column.name in used),

@@ -56,8 +56,8 @@ def test_cross_against_combine():
     table = table_of(frame)
     gone = frame[["c", "o"]].isna()
     for name, missing in (
-        ("Combine", gone.any(axis=1)),
-        ("Cross", gone.all(axis=1)),
+        ("combine", gone.any(axis=1)),
+        ("cross", gone.all(axis=1)),
     ):
         key = fit(parse(f"{name}(c, o)"), table).values(table)
         assert (key.codes == key.missing).tolist() == missing.tolist()
@@ -66,7 +66,7 @@ def test_cross_against_combine():
 
 def test_codes_are_in_the_order_of_the_values():
     frame = make_frame()
-    key = fit(parse("Cross(c, o)"), table_of(frame)).values(table_of(frame))
+    key = fit(parse("cross(c&o)"), table_of(frame)).values(table_of(frame))
     rows = oracle(frame, ["c", "o"])
     first = {row: code for row, code in zip(rows, key.codes, strict=True) if row}
     order = sorted(first, key=lambda row: [(v is None, v) for v in row])
@@ -75,7 +75,7 @@ def test_codes_are_in_the_order_of_the_values():
 
 def test_combinations_that_fit_did_not_see():
     seen = pd.DataFrame({"c": ["a", "a", "b", None], "d": ["u", "v", "u", "u"]})
-    fitted = fit(parse("Cross(c, d)"), table_of(seen))
+    fitted = fit(parse("cross(c&d)"), table_of(seen))
     new = pd.DataFrame(
         {
             "c": ["b", "a", "z", None, None, "a", "z"],
@@ -93,10 +93,10 @@ def test_combinations_that_fit_did_not_see():
 
 def test_cross_of_one_row_and_of_gaps():
     frame = pd.DataFrame({"c": ["a"], "d": ["u"]})
-    fitted = fit(parse("Cross(c, d)"), table_of(frame))
+    fitted = fit(parse("cross(c&d)"), table_of(frame))
     assert fitted.values(table_of(frame)).codes.tolist() == [0]
     gaps = pd.DataFrame({"c": ["a", None, None], "d": [None, None, "u"]})
-    key = fit(parse("Cross(c, d)"), table_of(gaps)).values(table_of(gaps))
+    key = fit(parse("cross(c&d)"), table_of(gaps)).values(table_of(gaps))
     assert key.codes[1] == key.missing and key.size == 4
 
 
@@ -121,7 +121,7 @@ def test_bins(n, ties):
     x[rng.random(n) < 0.1] = np.nan
     x[0] = 0.25
     frame = pd.DataFrame({"x": x})
-    key = fit(parse("Bin(x)"), table_of(frame)).values(table_of(frame))
+    key = fit(parse("bin(x)"), table_of(frame)).values(table_of(frame))
     expected = bins_oracle(x, module.N_BINS)
     shown = [None if c == key.missing else c for c in key.codes.tolist()]
     assert shown == expected
@@ -131,7 +131,7 @@ def test_bins(n, ties):
 def test_bins_hold_as_many_rows():
     x = np.random.default_rng(0).exponential(size=6400)
     frame = pd.DataFrame({"x": x})
-    key = fit(parse("Bin(x)"), table_of(frame)).values(table_of(frame))
+    key = fit(parse("bin(x)"), table_of(frame)).values(table_of(frame))
     rows = np.bincount(key.codes, minlength=key.size)
     assert key.size == module.N_BINS + 2
     assert rows[:-2].min() >= 99 and rows[:-2].max() <= 101
@@ -139,7 +139,7 @@ def test_bins_hold_as_many_rows():
 
 def test_few_values_have_bins_of_their_own():
     frame = make_frame()
-    key = fit(parse("Bin(o)"), table_of(frame)).values(table_of(frame))
+    key = fit(parse("bin(o)"), table_of(frame)).values(table_of(frame))
     gone = frame["o"].isna()
     assert (key.codes == key.missing).tolist() == gone.tolist()
     assert key.codes[~gone].tolist() == frame["o"][~gone].astype(int).tolist()
@@ -147,7 +147,7 @@ def test_few_values_have_bins_of_their_own():
 
 def test_new_numbers_have_a_bin():
     frame = pd.DataFrame({"x": np.arange(640.0)})
-    fitted = fit(parse("Bin(x)"), table_of(frame))
+    fitted = fit(parse("bin(x)"), table_of(frame))
     new = pd.DataFrame({"x": [-1e300, 0.0, 639.0, 1e300, np.inf, -np.inf, np.nan]})
     key = fitted.values(table_of(new))
     assert key.codes.tolist() == [0, 0, 63, 63, *[key.missing] * 3]
@@ -156,7 +156,7 @@ def test_new_numbers_have_a_bin():
 @pytest.mark.parametrize("values", [[np.nan, np.nan], [5.0, 5.0, np.nan], [np.inf]])
 def test_bins_of_next_to_nothing(values):
     frame = pd.DataFrame({"x": values})
-    key = fit(parse("Bin(x)"), table_of(frame)).values(table_of(frame))
+    key = fit(parse("bin(x)"), table_of(frame)).values(table_of(frame))
     finite = np.isfinite(values)
     assert (key.codes == key.missing).tolist() == (~finite).tolist()
     assert (key.codes[finite] == 0).all() and key.size == 3
@@ -168,14 +168,14 @@ def test_bins_of_next_to_nothing(values):
 @pytest.mark.parametrize(
     "text",
     [
-        "Cross(c, d)",
-        "Bin(x)",
-        "Cross(Bin(x), d)",
-        "Cross(Combine(c, d), Bin(z), o)",
-        "freq(Cross(c, d))",
-        "GroupByThenMean(x, Cross(Bin(z), d))",
-        "TargetMean(Bin(x))",
-        "count(Bin(x + z))",
+        "cross(c&d)",
+        "bin(x)",
+        "cross(bin(x)&d)",
+        "cross((c&d)&bin(z)&o)",
+        "freq(cross(c&d))",
+        "mean(x|cross(bin(z)&d))",
+        "target_mean(bin(x))",
+        "count(bin(x+z))",
     ],
 )
 def test_a_row_alone_is_the_row_in_a_batch(text):
@@ -207,12 +207,12 @@ def test_a_mean_by_cross():
     table, x = table_of(frame), frame["x"].to_numpy()
     rows = oracle(frame, ["c", "d"])
     means = group_mean(x, rows, range(len(rows)))
-    found = fit(parse("GroupByThenMean(x, Cross(c, d))"), table).values(table)
+    found = fit(parse("mean(x|cross(c&d))"), table).values(table)
     expected = [means.get(row, np.nan) for row in rows]
     np.testing.assert_allclose(found, expected, rtol=1e-12)
 
 
-@pytest.mark.parametrize("key", ["Cross(c, d)", "Bin(z)", "Cross(Bin(z), d)"])
+@pytest.mark.parametrize("key", ["cross(c&d)", "bin(z)", "cross(bin(z)&d)"])
 def test_out_of_fold_is_as_learnt_without_the_fold(key):
     """What a key is, no row's target can tell; so codes are those of all rows."""
     frame = make_frame()
@@ -233,15 +233,15 @@ def test_out_of_fold_is_as_learnt_without_the_fold(key):
 def test_another_kind_is_refused():
     table = table_of(make_frame())
     with pytest.raises(ValueError, match="'c' is used where a numeric input is needed"):
-        fit(parse("Bin(c)"), table)
+        fit(parse("bin(c)"), table)
     with pytest.raises(ValueError, match="'t' is used where a key input is needed"):
-        fit(parse("Cross(c, t)"), table)
-    with pytest.raises(ValueError, match="Bin takes 1 argument"):
-        fit(parse("Bin(x, z)"), table)
+        fit(parse("cross(c&t)"), table)
+    with pytest.raises(ValueError, match="bin takes 1 argument"):
+        fit(parse("bin(x;z)"), table)
 
 
 def test_what_they_say_of_themselves():
-    for name, inputs in (("Cross", ("key...",)), ("Bin", ("numeric",))):
+    for name, inputs in (("cross", ("key...",)), ("bin", ("numeric",))):
         op = OPERATORS[name]
         assert (op.inputs, op.output) == (inputs, "key")
         assert op.about and not op.needs_target
@@ -251,7 +251,7 @@ def test_with_a_schema():
     """Columns of a caller's frame, and numbers where a key is wanted."""
     frame = pd.DataFrame({"a": [1, 2, 2, 1], "b": ["x", None, "x", "x"]})
     _, table = Schema.learn(frame)
-    key = fit(parse("Cross(a, b)"), table).values(table)
+    key = fit(parse("cross(a&b)"), table).values(table)
     check_against(key, oracle(frame, ["a", "b"]))
 
 

@@ -14,6 +14,7 @@ from featurekit.data.columns import CategoricalColumn, NumericColumn, Table
 from featurekit.expressions import evaluate
 from featurekit.expressions.grammar import OPENFE
 from featurekit.expressions.keyed import SMOOTHING, Key, Learning
+from featurekit.expressions.naming import parse
 from featurekit.expressions.operators import (
     OPERATORS,
     Binning,
@@ -22,7 +23,6 @@ from featurekit.expressions.operators import (
     Pairing,
     register_operator,
 )
-from featurekit.expressions.tree import parse
 from tests.expressions.tables import folds_of, make_frame, table_of, target
 from tests.reference import operators as oracle
 
@@ -35,11 +35,11 @@ CLASSES = ("low", "mid", "high")
 
 def goal(text, rows=slice(None)):
     """The target that a feature needs, on some rows."""
-    if "Target" not in text:
+    if "target_" not in text:
         return None, None
     if "'" in text:
         return Y["classes"][rows], CLASSES
-    return Y["binary" if "WoE" in text else "numbers"][rows], None
+    return Y["binary" if "woe" in text else "numbers"][rows], None
 
 
 def fitted(text, table=TABLE):
@@ -62,6 +62,15 @@ ARGUMENTS = {
 CALLS = [(op, args) for op in OPENFE for args in ARGUMENTS[OPERATORS[op].inputs]]
 
 
+GROUP = {
+    "group_min": "Min",
+    "group_max": "Max",
+    "mean": "Mean",
+    "median": "Median",
+    "std": "Std",
+}
+
+
 def text_of(op, args):
     left, _, right = args.partition(", ")
     return f"{left} {op} {right}" if op in "+-*/" else f"{op}({args})"
@@ -71,15 +80,15 @@ def expected(op, args):
     columns = [FRAME[name] for name in args.split(", ")]
     if op == "freq":
         return oracle.frequency(*columns)
-    if op == "GroupByThenRank":
+    if op == "rank":
         return oracle.rank(*columns)
-    if op == "GroupByThenNUnique":
+    if op == "nunique":
         return oracle.n_unique(*columns)
-    if op == "CombineThenFreq":
+    if op == "pair_freq":
         pair = columns[0].astype("string") + "_" + columns[1].astype("string")
         return oracle.frequency(pair)
-    if op.startswith("GroupByThen"):
-        return oracle.group(op.removeprefix("GroupByThen"), *columns)
+    if op in GROUP:
+        return oracle.group(GROUP[op], *columns)
     return (oracle.unary if len(columns) == 1 else oracle.binary)(op, *columns)
 
 
@@ -88,7 +97,7 @@ def test_the_reference_has_23_operators():
     assert set(OPENFE) <= set(OPERATORS)
 
 
-@pytest.mark.parametrize("op, args", [c for c in CALLS if c[0] != "Combine"])
+@pytest.mark.parametrize("op, args", [c for c in CALLS if c[0] != "combine"])
 def test_in_sample(op, args):
     ours = values(text_of(op, args))
     assert ours.dtype == np.float64
@@ -97,7 +106,7 @@ def test_in_sample(op, args):
 
 @pytest.mark.parametrize("args", ARGUMENTS["key", "key"])
 def test_a_pair_is_one_key(args):
-    ours = values(f"Combine({args})")
+    ours = values(f"combine({args})")
     assert isinstance(ours, Key)
     theirs = (
         FRAME.groupby(args.split(", "))
@@ -119,7 +128,7 @@ def test_pairs_that_read_alike_are_told_apart():
             "b": CategoricalColumn(np.array([1, 0]), ("z", "y_z")),
         }
     )
-    key = values("Combine(a, b)", table)
+    key = values("a&b", table)
     assert key.codes[0] != key.codes[1]
 
 
@@ -129,7 +138,7 @@ def test_missing_inputs_give_missing_values(op, args):
     ours = values(text_of(op, args))
     if isinstance(ours, Key):
         ours = np.where(ours.codes == ours.missing, np.nan, ours.codes)
-    looked_up = isinstance(OPERATORS[op], KeyTable) and op != "GroupByThenRank"
+    looked_up = isinstance(OPERATORS[op], KeyTable) and op != "rank"
     needed = args.split(", ")[-1:] if looked_up else args.split(", ")
     gone = FRAME[needed].isna().any(axis=1)
     assert np.isnan(ours[gone]).all()
@@ -155,9 +164,9 @@ def by_hand(text, **columns):
         ("sqrt(x)", [np.sqrt(2.5), 0, 1, np.nan]),
         ("round(x)", [-3, 0, 1, np.nan]),
         ("residual(x)", [0.5, 0, 0, np.nan]),
-        ("z / x", [-0.4, np.nan, 1, np.nan]),
-        ("min(x, z)", [-2.5, 0, 1, np.nan]),
-        ("max(x, z)", [1, 1, 1, np.nan]),
+        ("z/x", [-0.4, np.nan, 1, np.nan]),
+        ("min(x;z)", [-2.5, 0, 1, np.nan]),
+        ("max(x;z)", [1, 1, 1, np.nan]),
         ("sigmoid(x)", [1 / (1 + np.exp(2.5)), 0.5, 1 / (1 + np.exp(-1)), np.nan]),
     ],
 )
@@ -175,16 +184,16 @@ def test_floor_of_large_numbers(size):
 @pytest.mark.parametrize(
     "text, expected",
     [
-        ("GroupByThenMin(x, k)", [1, 1, 1, np.nan, np.nan]),
-        ("GroupByThenMax(x, k)", [3, 3, 3, np.nan, np.nan]),
-        ("GroupByThenMean(x, k)", [2, 2, 2, np.nan, np.nan]),
-        ("GroupByThenMedian(x, k)", [2, 2, 2, np.nan, np.nan]),
-        ("GroupByThenStd(x, k)", [np.sqrt(2), np.sqrt(2), np.sqrt(2), np.nan, np.nan]),
-        ("GroupByThenRank(x, k)", [1.5 / 3, 2.5 / 3, np.nan, np.nan, np.nan]),
+        ("min(x|k)", [1, 1, 1, np.nan, np.nan]),
+        ("max(x|k)", [3, 3, 3, np.nan, np.nan]),
+        ("mean(x|k)", [2, 2, 2, np.nan, np.nan]),
+        ("median(x|k)", [2, 2, 2, np.nan, np.nan]),
+        ("std(x|k)", [np.sqrt(2), np.sqrt(2), np.sqrt(2), np.nan, np.nan]),
+        ("rank(x|k)", [1.5 / 3, 2.5 / 3, np.nan, np.nan, np.nan]),
         ("freq(k)", [0.6, 0.6, 0.6, 0.2, np.nan]),
         ("count(k)", [3, 3, 3, 1, np.nan]),
-        ("GroupByThenNUnique(x, k)", [2, 2, 2, 0, np.nan]),
-        ("CombineThenFreq(x, k)", [0.2, 0.2, np.nan, np.nan, np.nan]),
+        ("nunique(x|k)", [2, 2, 2, 0, np.nan]),
+        ("freq(x&k)", [0.2, 0.2, np.nan, np.nan, np.nan]),
     ],
 )
 def test_key_tables_by_hand(text, expected):
@@ -194,7 +203,7 @@ def test_key_tables_by_hand(text, expected):
 
 
 def test_deviation_of_a_lone_row_is_missing():
-    out = by_hand("GroupByThenStd(x, k)", x=[1, 3, 7], k="aab")
+    out = by_hand("std(x|k)", x=[1, 3, 7], k="aab")
     np.testing.assert_allclose(out, [np.sqrt(2), np.sqrt(2), np.nan])
 
 
@@ -207,9 +216,9 @@ def test_deviation_is_accurate_wherever_other_keys_lie(level, far):
     key = np.repeat([0, 1, 2], 30)
     table = Table.of({"x": NumericColumn(x), "k": CategoricalColumn(key, (5, 6, 7))})
     theirs = pd.Series(x).groupby(key).transform("std")
-    ours = values("GroupByThenStd(x, k)", table)
+    ours = values("std(x|k)", table)
     np.testing.assert_allclose(ours, theirs, rtol=1e-6, atol=0)
-    assert np.isnan(values("GroupByThenZScore(x, k)", table)[:30]).all()
+    assert np.isnan(values("zscore(x|k)", table)[:30]).all()
 
 
 # --- rank
@@ -218,14 +227,14 @@ def test_deviation_is_accurate_wherever_other_keys_lie(level, far):
 def test_rank_in_sample_is_the_reference_rank_with_the_row_counted_twice():
     rank = FRAME["x"].groupby(FRAME["c"]).rank()
     n = FRAME["c"].map(FRAME["x"].groupby(FRAME["c"]).count())
-    ours = values("GroupByThenRank(x, c)")
+    ours = values("rank(x|c)")
     np.testing.assert_allclose(ours, (rank + 0.5) / (n + 1))
 
 
 @pytest.mark.parametrize("value", [-9.0, -0.3, 0.0, 9.0, np.nan])
 def test_rank_of_a_new_row_is_its_rank_among_the_fitted_rows(value):
     row = FRAME.iloc[[0]].assign(x=value, c="b")
-    ours = fitted("GroupByThenRank(x, c)").values(table_of(row, TABLE))[0]
+    ours = fitted("rank(x|c)").values(table_of(row, TABLE))[0]
     peers = FRAME.loc[FRAME["c"] == "b", "x"].dropna()
     theirs = pd.Series([*peers, value]).rank(pct=True).iloc[-1]
     assert ours == pytest.approx(theirs, nan_ok=True)
@@ -233,7 +242,7 @@ def test_rank_of_a_new_row_is_its_rank_among_the_fitted_rows(value):
 
 def test_rank_out_of_fold_is_the_reference_rank_if_each_row_is_its_own_fold():
     """A row's rank in its own group is its rank put among the others."""
-    node = parse("GroupByThenRank(x, c)")
+    node = parse("rank(x|c)")
     folds = folds_of(LeaveOneOut(), N)
     ours = evaluate.cross_fit(node, TABLE, (None, None), folds)
     theirs = FRAME["x"].groupby(FRAME["c"]).rank(pct=True)
@@ -246,9 +255,9 @@ def test_rank_out_of_fold_is_the_reference_rank_if_each_row_is_its_own_fold():
 
 def test_relative_values_out_of_their_domain_are_missing():
     columns = {"x": [-1, 1, 4, 4, 7], "k": "aabb "}
-    ratio = by_hand("GroupByThenRatio(x, k)", **columns)
+    ratio = by_hand("ratio(x|k)", **columns)
     np.testing.assert_allclose(ratio, [np.nan, np.nan, 1, 1, np.nan])
-    z = by_hand("GroupByThenZScore(x, k)", **columns)
+    z = by_hand("zscore(x|k)", **columns)
     assert np.isnan(z[2:]).all()
     np.testing.assert_allclose(z[:2], np.array([-1, 1]) / np.sqrt(2))
 
@@ -256,43 +265,43 @@ def test_relative_values_out_of_their_domain_are_missing():
 @pytest.mark.parametrize("key", ["c", "d", "o"])
 def test_target_mean(key):
     theirs = oracle.target_mean(FRAME[key], pd.Series(Y["numbers"]), SMOOTHING)
-    np.testing.assert_allclose(values(f"TargetMean({key})"), theirs)
+    np.testing.assert_allclose(values(f"target_mean({key})"), theirs)
 
 
 @pytest.mark.parametrize("label", CLASSES)
 def test_target_rate_of_a_class(label):
     y = pd.Series((Y["classes"] == CLASSES.index(label)) * 1.0)
-    ours = values(f"TargetMean(c, '{label}')")
+    ours = values(f"target_rate(c;'{label}')")
     np.testing.assert_allclose(ours, oracle.target_mean(FRAME["c"], y, SMOOTHING))
 
 
 def test_target_mean_of_a_pair():
     theirs = oracle.target_mean(FRAME["c"] + FRAME["d"], pd.Series(Y["numbers"]))
-    np.testing.assert_allclose(values("TargetMean(Combine(c, d))"), theirs)
+    np.testing.assert_allclose(values("target_mean(c&d)"), theirs)
 
 
 def test_weight_of_evidence():
     y = pd.Series(Y["binary"])
     rate, prior = oracle.target_mean(FRAME["c"], y, SMOOTHING), y.mean()
     theirs = np.log(rate / (1 - rate)) - np.log(prior / (1 - prior))
-    np.testing.assert_allclose(values("TargetWoE(c)"), theirs)
+    np.testing.assert_allclose(values("target_woe(c)"), theirs)
 
 
 def test_weight_of_evidence_of_one_class_is_missing_never_infinite():
-    state = evaluate.fit(parse("TargetWoE(c)"), TABLE, (np.ones(N), None))
+    state = evaluate.fit(parse("target_woe(c)"), TABLE, (np.ones(N), None))
     assert np.isnan(state.values(TABLE)).all()
 
 
 EPOCH = np.datetime64("1970-01-01", "us")
 CALENDAR = {
-    "Year": lambda t: t.dt.year,
-    "Month": lambda t: t.dt.month,
-    "Day": lambda t: t.dt.day,
-    "DayOfYear": lambda t: t.dt.day_of_year,
-    "DayOfWeek": lambda t: t.dt.day_of_week,
-    "Hour": lambda t: t.dt.hour,
-    "Minute": lambda t: t.dt.minute,
-    "Days": lambda t: (t - EPOCH) / np.timedelta64(1, "D"),
+    "year": lambda t: t.dt.year,
+    "month": lambda t: t.dt.month,
+    "day": lambda t: t.dt.day,
+    "day_of_year": lambda t: t.dt.day_of_year,
+    "day_of_week": lambda t: t.dt.day_of_week,
+    "hour": lambda t: t.dt.hour,
+    "minute": lambda t: t.dt.minute,
+    "days": lambda t: (t - EPOCH) / np.timedelta64(1, "D"),
 }
 MOMENTS = [
     *("1969-12-31 23:59:59.999999", "1970-01-01", "2000-02-29 12:30", "1900-03-01"),
@@ -316,7 +325,7 @@ def test_every_calendar_operator_is_tested():
 
 
 def test_count_of_missing():
-    ours = values("CountMissing(x, c, t, o)")
+    ours = values("count_missing(x;c;t;o)")
     np.testing.assert_array_equal(ours, FRAME[["x", "c", "t", "o"]].isna().sum(axis=1))
 
 
@@ -327,8 +336,8 @@ TABLES = [name for name, op in OPERATORS.items() if isinstance(op, KeyTable)]
 UNSEEN = {
     "freq": 0.0,
     "count": 0.0,
-    "TargetMean": Y["numbers"].mean(),
-    "TargetWoE": 0.0,
+    "target_mean": Y["numbers"].mean(),
+    "target_woe": 0.0,
 }
 
 
@@ -358,7 +367,7 @@ def test_a_missing_key_is_missing_but_for_target_statistics(name):
         assert np.isnan(out[gone]).all()
 
 
-OF_PAIRS = ["freq(Combine(c, o))", "TargetMean(Combine(c, o))", "count(Combine(c, o))"]
+OF_PAIRS = ["freq(c&o)", "target_mean(c&o)", "count(c&o)"]
 
 
 def pairs(wanted):
@@ -382,16 +391,16 @@ def test_a_pair_that_is_new_as_a_whole_or_in_a_part_is_unseen(text, wanted):
 @pytest.mark.parametrize("gone", [{"c": None}, {"o": np.nan}])
 def test_a_pair_with_a_missing_part_is_missing(gone):
     new = FRAME[["c", "o"]].dropna().iloc[:4].assign(**gone)
-    assert np.isnan(fitted("freq(Combine(c, o))").values(table_of(new, TABLE))).all()
+    assert np.isnan(fitted("freq(c&o)").values(table_of(new, TABLE))).all()
 
 
 # --- out of fold
 
 SPLITTERS = [KFold(5), KFold(4, shuffle=True, random_state=0), TimeSeriesSplit(4)]
 OUT_OF_FOLD = [
-    *(call_on(name, key) for name in TABLES for key in ("c", "o", "Combine(c, d)")),
-    *("CombineThenFreq(c, d)", "CombineThenFreq(c, o)", "TargetMean(d, 'mid')"),
-    *("TargetMean(Combine(c, o))", "freq(x)"),
+    *(call_on(name, key) for name in TABLES for key in ("c", "o", "c&d")),
+    *("freq(c&d)", "freq(c&o)", "target_rate(d;'mid')"),
+    *("target_mean(c&o)", "freq(x)"),
 ]
 
 
@@ -424,14 +433,14 @@ def test_rows_of_no_fold_get_what_nothing_can_tell(text):
     """No count, and no statistic."""
     folds = folds_of(TimeSeriesSplit(4), N)
     ours = evaluate.cross_fit(parse(text), TABLE, goal(text), folds)[folds.fold < 0]
-    if text.startswith(("freq", "count", "CombineThenFreq")):
+    if text.startswith(("freq", "count", "pair_freq")):
         assert (ours[~np.isnan(ours)] == 0).all()
         assert (ours == 0).any()
     else:
         assert np.isnan(ours).all()
 
 
-@pytest.mark.parametrize("text", ["freq(c)", "GroupByThenMean(x, c)", "TargetMean(c)"])
+@pytest.mark.parametrize("text", ["freq(c)", "mean(x|c)", "target_mean(c)"])
 def test_out_of_fold_differs_from_in_sample(text):
     folds = folds_of(KFold(5), N)
     outside = evaluate.cross_fit(parse(text), TABLE, goal(text), folds)
@@ -454,7 +463,7 @@ def test_sharing_work_changes_nothing(name):
     shared = Learning(folds.atom, folds.n_atoms, y)
     outs = []
     for learning in (shared, shared, Learning(folds.atom, folds.n_atoms, y)):
-        for op in (OPERATORS[t] for t in ("count", "GroupByThenStd", name, "freq")):
+        for op in (OPERATORS[t] for t in ("count", "std", name, "freq")):
             kinds = tuple(k for k in op.inputs if not k.endswith("?"))
             out = op.cross(arguments[kinds], learning, folds.train, folds.fold)
             if op.name == name:
@@ -469,7 +478,7 @@ def test_sharing_work_changes_nothing(name):
 def test_a_users_operator_is_like_any_other():
     register_operator(Elementwise("hypot", ("numeric", "numeric"), function=np.hypot))
     try:
-        ours = values("hypot(x, z) / o")
+        ours = values("hypot(x;z)/o")
     finally:
         del OPERATORS["hypot"]
     theirs = oracle.binary("/", np.hypot(FRAME["x"], FRAME["z"]), FRAME["o"])
@@ -478,8 +487,8 @@ def test_a_users_operator_is_like_any_other():
 
 def test_a_users_table_is_cross_fitted():
     def ranges(args, learning, train):
-        low = OPERATORS["GroupByThenMin"].tables(args, learning, train)
-        return OPERATORS["GroupByThenMax"].tables(args, learning, train) - low
+        low = OPERATORS["group_min"].tables(args, learning, train)
+        return OPERATORS["group_max"].tables(args, learning, train) - low
 
     register_operator(KeyTable("Range", ("numeric", "key"), tables=ranges))
     try:
@@ -498,7 +507,7 @@ def test_infinite_results_of_a_users_function_are_missing():
     np.testing.assert_array_equal(out, [np.nan, 0.5])
 
 
-@pytest.mark.parametrize("name", ["+", "freq", "TargetMean"])
+@pytest.mark.parametrize("name", ["+", "freq", "target_mean"])
 def test_a_name_that_is_taken_is_refused(name):
     with pytest.raises(ValueError, match="there is an operator"):
         register_operator(Elementwise(name, ("numeric",), function=np.abs))
@@ -519,5 +528,5 @@ def test_what_operators_say_of_themselves():
         assert op.about
         of_keys = isinstance(op, Pairing | Binning)
         assert op.output == ("key" if of_keys else "numeric")
-        assert op.needs_target == name.startswith("Target")
-        assert op.learns == (name in TABLES or name == "CombineThenFreq")
+        assert op.needs_target == name.startswith("target_")
+        assert op.learns == (name in TABLES)

@@ -60,26 +60,26 @@ LEARNT = [
     for g in GROUP
 ]
 LEARNT += [
-    ("GroupByThenMean(a, b)", lambda f, y: oracle.group("Mean", f["a"], f["b"])),
-    ("GroupByThenNUnique(k, m)", lambda f, y: oracle.n_unique(f["k"], f["m"])),
+    ("mean(a|b)", lambda f, y: oracle.group("Mean", f["a"], f["b"])),
+    ("nunique(k|m)", lambda f, y: oracle.n_unique(f["k"], f["m"])),
     ("freq(k)", lambda f, y: oracle.frequency(f["k"])),
     ("count(k)", lambda f, y: oracle.frequency(f["k"]) * len(f)),
     (
-        "CombineThenFreq(k, m)",
+        "freq(k&m)",
         lambda f, y: oracle.frequency((f["k"] + f["m"]).where(f["k"].notna())),
     ),
-    ("GroupByThenRank(a, k)", lambda f, y: oracle.rank(f["a"], f["k"])),
-    ("TargetMean(k)", lambda f, y: oracle.target_mean(f["k"], y)),
+    ("rank(a|k)", lambda f, y: oracle.rank(f["a"], f["k"])),
+    ("target_mean(k)", lambda f, y: oracle.target_mean(f["k"], y)),
     (
-        "GroupByThenDiff(a, k)",
+        "diff(a|k)",
         lambda f, y: f["a"] - oracle.group("Mean", f["a"], f["k"]),
     ),
     (
-        "GroupByThenRatio(a, k)",
+        "ratio(a|k)",
         lambda f, y: f["a"] / oracle.group("Mean", f["a"], f["k"]),
     ),
     (
-        "GroupByThenZScore(a, k)",
+        "zscore(a|k)",
         lambda f, y: (
             (f["a"] - oracle.group("Mean", f["a"], f["k"]))
             / oracle.group("Std", f["a"], f["k"])
@@ -132,14 +132,14 @@ def test_unseen_and_missing_keys():
     new = schema.read(frame.head(2).assign(k=["never", None]))
     target = (y.to_numpy(), None)
     rules = {
-        "GroupByThenMean(a, k)": (np.nan, np.nan),
+        "mean(a|k)": (np.nan, np.nan),
         "freq(k)": (0.0, np.nan),
         "count(k)": (0.0, np.nan),
     }
     for text, expected in rules.items():
         values = fit(parse(text), table, target).values(new)
         np.testing.assert_array_equal(values, expected)
-    seen = fit(parse("TargetMean(k)"), table, target).values(new)
+    seen = fit(parse("target_mean(k)"), table, target).values(new)
     assert seen[0] == pytest.approx(y.mean())
     missing = y[frame["k"].isna()]
     smooth = (missing.sum() + 10 * y.mean()) / (len(missing) + 10)
@@ -150,9 +150,9 @@ def test_calendar_parts():
     dates = pd.to_datetime(["2024-02-29 23:59", "1969-12-31 00:30", None])
     _, table = Schema.learn(pd.DataFrame({"d": dates, "x": [1.0, 2.0, 3.0]}))
     parts = {
-        "Year": dates.year, "Month": dates.month, "Day": dates.day,
-        "DayOfYear": dates.dayofyear, "DayOfWeek": dates.dayofweek,
-        "Hour": dates.hour, "Minute": dates.minute,
+        "year": dates.year, "month": dates.month, "day": dates.day,
+        "day_of_year": dates.dayofyear, "day_of_week": dates.dayofweek,
+        "hour": dates.hour, "minute": dates.minute,
     }  # fmt: skip
     for name, expected in parts.items():
         values = fit(parse(f"{name}(d)"), table).values(table)
@@ -162,7 +162,7 @@ def test_calendar_parts():
 def test_division_and_logarithm_are_never_infinite():
     frame = pd.DataFrame({"a": [1.0, 0.0, 1e300], "b": [0.0, 0.0, 1e-300]})
     _, table = Schema.learn(frame)
-    for text in ("a / b", "log(a)", "square(a)", "a * a"):
+    for text in ("a/b", "log(a)", "square(a)", "a*a"):
         assert not np.isinf(fit(parse(text), table).values(table)).any()
 
 
@@ -170,6 +170,6 @@ def test_wrong_kind_is_named():
     frame, y, _ = _rows()
     _, table = Schema.learn(frame)
     with pytest.raises(ValueError, match="numeric input is needed, but it is key"):
-        fit(parse("k + a"), table).values(table)
+        fit(parse("k+a"), table).values(table)
     with pytest.raises(ValueError, match="takes 2"):
-        fit(parse("GroupByThenMean(a)"), table)
+        fit(parse("mean(a)"), table)

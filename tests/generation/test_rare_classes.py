@@ -39,4 +39,4 @@ def test_the_base_model_does_not_diverge():
     constant = -(share * np.log(share)).sum()
     found = OpenFE(n_features=3, operators=["-"], random_state=0).fit(X, y)
     assert found.base_score_ < constant
-    assert "a - b" in [node.name for node in found.features_]
+    assert "a-b" in [node.name for node in found.features_]

@@ -100,10 +100,10 @@ def case(request):
 
 # --- scores of short cuts
 
-ON_THE_FLY = ["x + z", "x / z", "min(level, z)", "log(x)", "residual(z)", "level * o"]
+ON_THE_FLY = ["x+z", "x/z", "min(level;z)", "log(x)", "residual(z)", "level*o"]
 BY_ROW = [
-    *("GroupByThenRank(x, c)", "GroupByThenDiff(x, c)", "GroupByThenRatio(level, k)"),
-    *("GroupByThenZScore(x, o)", "CountMissing(x, c, o)", "GroupByThenRank(x, level)"),
+    *("rank(x|c)", "diff(x|c)", "ratio(level|k)"),
+    *("zscore(x|o)", "count_missing(x;c;o)", "rank(x|level)"),
 ]
 
 
@@ -113,10 +113,10 @@ def test_same_values_same_score(case, text):
 
 
 OF_KEYS = [
-    *("GroupByThenMin(level, c)", "GroupByThenMax(level, c)"),
-    *("GroupByThenMedian(level, c)", "GroupByThenNUnique(level, c)"),
-    *("GroupByThenNUnique(d, k)", "GroupByThenMin(level, o)"),
-    "GroupByThenMax(o, Combine(d, k))",
+    *("min(level|c)", "max(level|c)"),
+    *("median(level|c)", "nunique(level|c)"),
+    *("nunique(d|k)", "min(level|o)"),
+    "max(o|d&k)",
 ]
 
 
@@ -127,8 +127,8 @@ def test_score_from_sums_per_key_is_that_of_the_rows(case, text):
 
 
 CLOSE_VALUES = [
-    *("freq(c)", "freq(level)", "count(k)", "GroupByThenMean(x, c)"),
-    *("GroupByThenStd(x, c)", "GroupByThenMean(z, o)", "CombineThenFreq(c, d)"),
+    *("freq(c)", "freq(level)", "count(k)", "mean(x|c)"),
+    *("std(x|c)", "mean(z|o)", "freq(c&d)"),
 ]
 
 
@@ -166,7 +166,7 @@ def test_a_key_of_many_values_is_scored_by_rows(case):
     ids = np.arange(600) // 2
     columns = dict(case.table) | {"id": NumericColumn(ids.astype(float))}
     case.table = Table.of(columns)
-    text = "GroupByThenMean(x, id)"
+    text = "mean(x|id)"
     np.testing.assert_array_equal(case.drops(text)[0], case.drops_of_made(text))
 
 
@@ -195,7 +195,7 @@ def test_score_of_a_category_is_that_of_its_keys_in_the_order_of_their_gradients
     codes[case.frame["c"].isna()] = "gone"
     names, codes = np.unique(codes, return_inverse=True)
     theirs = naive_category(case, codes, len(names))
-    ours = case.drops("Combine(c, k)")[0]
+    ours = case.drops("c&k")[0]
     np.testing.assert_allclose(ours, theirs, rtol=0.1)
     assert (ours > 0).all()
 
@@ -255,10 +255,10 @@ def used(folds, f):
 @pytest.mark.parametrize(
     "kind, text",
     [
-        ("squared", "TargetMean(k)"),
-        ("squared", "TargetMean(c)"),
-        ("log-loss", "TargetMean(Combine(c, k))"),
-        ("multi-class", "TargetMean(k, 'mid')"),
+        ("squared", "target_mean(k)"),
+        ("squared", "target_mean(c)"),
+        ("log-loss", "target_mean(c&k)"),
+        ("multi-class", "target_rate(k;'mid')"),
     ],
 )
 def test_target_statistics_are_nested(kind, text, splitter, monkeypatch):
@@ -276,7 +276,7 @@ def test_target_statistics_are_nested(kind, text, splitter, monkeypatch):
 
 
 @pytest.mark.parametrize("splitter", SPLITTERS.values(), ids=SPLITTERS)
-@pytest.mark.parametrize("text", ["TargetMean(k)", "TargetMean(Combine(c, k))"])
+@pytest.mark.parametrize("text", ["target_mean(k)", "target_mean(c&k)"])
 def test_what_a_fold_is_judged_by_never_sees_its_target(text, splitter, monkeypatch):
     """Nor does a row's encoding see the target of the row's own fold."""
     case = Case(splitter=splitter)
@@ -305,7 +305,7 @@ def test_score_of_a_target_statistic_is_that_of_its_nested_values(kind):
     for f in range(case.folds.n_folds):
         values = naive_nested(case.folds, codes, size, case.y, f)
         theirs.append(case.drops_of(values[case.folds.atom, codes], f)[0])
-    ours = case.drops("TargetMean(k)")[0]
+    ours = case.drops("target_mean(k)")[0]
     np.testing.assert_allclose(ours, theirs, rtol=0.05)
     assert (ours > 1).all()
 
@@ -316,14 +316,14 @@ def test_target_statistics_of_noise_gain_nothing(splitter):
     share = []
     for seed in range(6):
         case = noise(seed, splitter=splitter)
-        share.append(case.drops("TargetMean(m)")[0].sum() / (0.5 * np.sum(case.y**2)))
+        share.append(case.drops("target_mean(m)")[0].sum() / (0.5 * np.sum(case.y**2)))
     assert -0.02 < np.mean(share) < 0.005
 
 
 ON_TARGETS = [
-    *("GroupByThenMean(TargetMean(m), g)", "GroupByThenMax(TargetMean(m), g)"),
-    *("GroupByThenDiff(TargetMean(m), g)", "TargetMean(m) + x"),
-    "GroupByThenStd(TargetMean(m), g)",
+    *("mean(target_mean(m)|g)", "max(target_mean(m)|g)"),
+    *("diff(target_mean(m)|g)", "target_mean(m)+x"),
+    "std(target_mean(m)|g)",
 ]
 
 
@@ -364,10 +364,10 @@ def test_features_of_target_statistics_are_scored_by_their_nested_values(text):
 # --- batches
 
 MANY = [
-    *ON_THE_FLY, *BY_ROW, *OF_KEYS, *CLOSE_VALUES, "TargetMean(k)", "TargetMean(c)",
-    "TargetMean(Combine(c, d))", "Combine(c, d)", "Combine(d, k)", "freq(d)",
-    "CombineThenFreq(d, k)", "GroupByThenMean(x, Combine(c, d))", "TargetMean(c) + x",
-    "GroupByThenMean(x / z, c)", "freq(Combine(c, o))",
+    *ON_THE_FLY, *BY_ROW, *OF_KEYS, *CLOSE_VALUES, "target_mean(k)", "target_mean(c)",
+    "target_mean(c&d)", "c&d", "d&k", "freq(d)",
+    "freq(d&k)", "mean(x|c&d)", "target_mean(c)+x",
+    "mean(x/z|c)", "freq(c&o)",
 ]  # fmt: skip
 
 
@@ -401,8 +401,8 @@ def test_a_users_function_is_scored_by_its_values():
     case = Case()
     register_operator(Elementwise("hypot", ("numeric", "numeric"), function=np.hypot))
     try:
-        ours = case.drops("hypot(x, z)")[0]
-        theirs = case.drops_of_made("hypot(x, z)")
+        ours = case.drops("hypot(x;z)")[0]
+        theirs = case.drops_of_made("hypot(x;z)")
     finally:
         del OPERATORS["hypot"]
     np.testing.assert_array_equal(ours, theirs)
@@ -412,7 +412,7 @@ def test_a_users_function_is_scored_by_its_values():
 def test_planted_structure_wins(kind):
     case = Case(kind, n=1500)
     label = ", 'high'" if kind == "multi-class" else ""
-    texts = [f"TargetMean(k{label})", "x + level", "GroupByThenMean(z, d)", "freq(d)"]
+    texts = [f"TargetMean(k{label})", "x+level", "mean(z|d)", "freq(d)"]
     drops = case.drops(*texts).sum(axis=1)
     assert drops.argmax() == 0
     assert (drops[2:] < 0.05 * drops[0]).all()
@@ -422,7 +422,7 @@ def test_a_pair_of_keys_is_numbered_by_its_values():
     """In ascending order; where either is missing, so is the pair."""
     case = Case()
     screener = case.screener()
-    node = parse("Combine(d, c)")
+    node = parse("d&c")
     key = screener._pair(node, screener._learning())
     frame = case.frame.iloc[: len(key.codes)]
     values = cross_fit(node, case.table, case.target, case.folds)

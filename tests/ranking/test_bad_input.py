@@ -315,7 +315,7 @@ def test_memory_for_columns_but_not_for_crosses():
     X = np.random.default_rng(0).integers(0, 3, (300, 20))
     y = (X[:, 0] + X[:, 1]) % 2
     ranker = fitted(X, y, order=2, memory_limit=21 * 80 * 1024)
-    assert ranker.scores_["feature"][0] == "Cross(x0, x1)"
+    assert ranker.scores_["feature"][0] == "cross(x0&x1)"
 
 
 @pytest.mark.parametrize("kind", ["whole", "text"])
@@ -341,7 +341,7 @@ def test_values_beyond_memory_are_counted_in_buckets(kind):
     assert note["value"].endswith("counted in 1,024 buckets by a hash")
     assert note["few"] == ""
     # a bucket cannot be told from others in new rows
-    assert ranker.crosses_ == [] and "Cross(value, few)" not in lines.index
+    assert ranker.crosses_ == [] and "cross(value&few)" not in lines.index
 
 
 @pytest.mark.parametrize("family", ["whole", "time"])

@@ -173,5 +173,5 @@ def test_crosses_of_texts_do_not_run_together():
     )
     y = np.tile([0, 1, 1, 0], 100)
     ranker = fitted(X, y, order=2)
-    assert scores_of(ranker, "cardinality")["Cross(a, b)"] == 4
-    assert scores_of(ranker, "ami")["Cross(a, b)"] == pytest.approx(1.0)
+    assert scores_of(ranker, "cardinality")["cross(a&b)"] == 4
+    assert scores_of(ranker, "ami")["cross(a&b)"] == pytest.approx(1.0)

@@ -185,8 +185,8 @@ def test_a_triple_without_marginals(seed):
     X = pd.DataFrame(rng.integers(0, 2, (4000, 15))).add_prefix("c")
     y = X["c2"] ^ X["c6"] ^ X["c11"] ^ (rng.random(4000) < 0.1)
     ranker = fitted(X, y, order=3)
-    assert [node.name for node in ranker.crosses_] == ["Cross(c2, c6, c11)"]
-    assert ranker.scores_["feature"][0] == "Cross(c2, c6, c11)"
+    assert [node.name for node in ranker.crosses_] == ["cross(c2&c6&c11)"]
+    assert ranker.scores_["feature"][0] == "cross(c2&c6&c11)"
 
 
 def test_a_triple_of_which_a_pair_tells_something():
@@ -194,9 +194,9 @@ def test_a_triple_of_which_a_pair_tells_something():
     X = pd.DataFrame(rng.integers(0, 3, (5000, 12))).add_prefix("c")
     y = (X["c1"] * (X["c4"] + X["c9"] + 1) % 3 > 0).astype(int)
     ranker = fitted(X, y, order=3)
-    assert "Cross(c1, c4, c9)" in [node.name for node in ranker.crosses_]
-    assert scores_of(ranker, "ami")["Cross(c1, c4, c9)"] == pytest.approx(1.0)
-    assert scores_of(ranker, "ami").drop("Cross(c1, c4, c9)").max() < 0.5
+    assert "cross(c1&c4&c9)" in [node.name for node in ranker.crosses_]
+    assert scores_of(ranker, "ami")["cross(c1&c4&c9)"] == pytest.approx(1.0)
+    assert scores_of(ranker, "ami").drop("cross(c1&c4&c9)").max() < 0.5
 
 
 def test_gain_is_what_the_parts_do_not_tell():
@@ -207,9 +207,9 @@ def test_gain_is_what_the_parts_do_not_tell():
     odds = np.exp(1.0 * X["a"] + 1.0 * X["b"] - 1.0)
     y = (rng.random(n) < odds / (1 + odds)).astype(int)
     apart = fitted(X, y, order=2)
-    assert abs(scores_of(apart, "gain")["Cross(a, b)"]) < 0.005
+    assert abs(scores_of(apart, "gain")["cross(a&b)"]) < 0.005
     both = fitted(X, X["a"] ^ X["b"], order=2)
-    assert scores_of(both, "gain")["Cross(a, b)"] == pytest.approx(np.log(2), abs=1e-3)
+    assert scores_of(both, "gain")["cross(a&b)"] == pytest.approx(np.log(2), abs=1e-3)
     assert scores_of(both, "excess")["a"] < 1e-3
 
 
@@ -220,7 +220,7 @@ def test_max_candidates_keeps_those_that_may_gain_most():
     y = (X["a"] + X["b"]) % 2
     ranker = fitted(X, y, order=2, max_candidates=5)
     assert (ranker.scores_["order"] == 2).sum() == 5 < 66
-    assert ranker.scores_["feature"][0] == "Cross(a, b)"
+    assert ranker.scores_["feature"][0] == "cross(a&b)"
 
 
 # --- choices
@@ -295,9 +295,9 @@ def test_needle_of_two_columns():
     data = make_needle(2000, 51, order=2, random_state=1)
     ranker = fitted(data.X, data.y, task="classification", order=2, alpha=0.05)
     first = ranker.scores_.iloc[0]
-    assert first["feature"] == "Cross(f30, f50)"
+    assert first["feature"] == "cross(f30&f50)"
     assert first["ami"] == pytest.approx(1.0)
-    assert [node.name for node in ranker.crosses_] == ["Cross(f30, f50)"]
+    assert [node.name for node in ranker.crosses_] == ["cross(f30&f50)"]
     columns = ranker.scores_[ranker.scores_["order"] == 1]
     assert set(columns["feature"][:2]) == {"f30", "f50"}
     assert first["cardinality"] == len(data.X.groupby(["f30", "f50"]))

@@ -379,7 +379,7 @@ def test_halving_keeps_the_best_cross(monkeypatch):
     monkeypatch.setattr(crosses, "FIRST_ROWS", 200)
     monkeypatch.setattr("featurekit.ranking.outrank.N_CROSSES", 3)
     halved = fitted(X, y, order=2)
-    assert halved.scores_["feature"][0] == "Cross(c3, c7)"
+    assert halved.scores_["feature"][0] == "cross(c3&c7)"
     kept = halved.scores_[halved.scores_["order"] == 2]
     assert len(kept) < len(full.scores_[full.scores_["order"] == 2])
     both = full.scores_.merge(kept, on="feature", suffixes=("", "_halved"))
