@@ -252,7 +252,7 @@ WRONG_USAGE = [
     (("apply", "f.json", "new.csv", "--out", "x.xlsx"), "only .parquet and .csv"),
 ]
 WRONG_DATA = [
-    ((*TRAIN, "--operators", "mean"), "no operator 'mean'"),
+    ((*TRAIN, "--operators", "average"), "no operator 'average'"),
     ((*TRAIN, "--operators", ","), "operators is empty"),
     ((*TRAIN, "--metric", "auc"), "in place of metric='auc'"),
     ((*TRAIN, "--task", "binary"), "use task='regression'"),

@@ -19,7 +19,7 @@ SHOWS = {
     "04_coming_from_openfe": ["in a batch, the same: True"],
     "05_your_own_operator": ["hypot(x;y)", "[5.0, 1.0]"],
     "06_groups_and_time": ["groups=patient", "TimeSeriesSplit"],
-    "07_rank_columns": ["Cross(f3, f8)']", "noise: []", "all rows: True"],
+    "07_rank_columns": ["cross(f3&f8)']", "noise: []", "all rows: True"],
     "08_select_columns": ["'site', 'age']", "groups: ['dose', 'dose_mg'", "float32"],
 }
 
