@@ -83,7 +83,15 @@ def source_tsv(rows):
     return "rows.tsv"
 
 
-@pytest.mark.parametrize("make", [source_gz, source_folder, source_pattern, source_tsv])
+def source_semicolons(rows):
+    rows.write_csv("german.csv", separator=";", decimal_comma=True)
+    return "german.csv"
+
+
+@pytest.mark.parametrize(
+    "make",
+    [source_gz, source_folder, source_pattern, source_tsv, source_semicolons],
+)
 def test_every_command_reads_every_source(data, make):
     rows = pl.read_csv("rows.csv")
     source = make(rows)
@@ -95,6 +103,58 @@ def test_every_command_reads_every_source(data, make):
     made = pl.read_parquet("made.parquet")
     assert_frame_equal(made.select(rows.columns), rows)
     assert_frame_equal(made.select(feature), rows.select((rows["y"]).alias(feature)))
+
+
+def test_dialects_are_given(data, capsys):
+    rows = pl.read_csv("rows.csv").with_columns(name=pl.lit("Müller"))
+    text = rows.write_csv(separator="#", decimal_comma=True)
+    (data / "odd.csv").write_bytes(text.encode("latin-1"))
+    odd = ("--separator", "#", "--encoding", "latin-1", "--decimal", ",")
+    assert run("apply", "f.json", "odd.csv", *odd, "--out", "made.parquet") == 0
+    made = pl.read_parquet("made.parquet")
+    assert_frame_equal(made.select(rows.columns), rows)
+    for command in (GENERATE, SELECT, RANK):
+        args = (*command[:2], *command[2:], *odd, "--out", "out.json")
+        args = tuple("odd.csv" if arg == "rows.csv" else arg for arg in args)
+        assert run(*args) == 0
+    assert run(*RANK, "--decimal", ";") == 2
+    assert "--decimal" in capsys.readouterr().err
+
+
+def test_partitions_are_columns(data):
+    rows = pl.read_csv("rows.csv")
+    for year in (2023, 2024):
+        folder = data / "sales" / f"year={year}"
+        folder.mkdir(parents=True)
+        rows.filter(pl.col("id") % 2 == year % 2).write_parquet(folder / "p.parquet")
+    assert run("rank", "sales", "--target", "y", "--out", "ranks.csv") == 0
+    assert "year" in pl.read_csv("ranks.csv")["feature"].to_list()
+    assert run("apply", "f.json", "sales", "--out", "made.csv") == 0
+    made = pl.read_csv("made.csv").sort("id")
+    assert made["year"].to_list() == [2024, 2023] * (N // 2)
+
+
+@pytest.mark.parametrize("drop", [["--drop", "id,b"], ["--drop", "b", "--drop", "id"]])
+@pytest.mark.parametrize("command", ["rank", "select", "generate"])
+def test_dropped_columns_are_not_looked_at(data, command, drop):
+    args = {
+        "rank": (*RANK, "--out", "out.csv"),
+        "select": (*SELECT, "--out", "out.csv"),
+        "generate": (
+            *(arg for arg in GENERATE if arg not in ("--drop", "id")),
+            *("--out", "g", "--save-report", "out.csv", "--operators", "log"),
+        ),
+    }[command]
+    assert run(*args, *drop) == 0
+    shown = pl.read_csv("out.csv")["feature"].to_list()
+    assert shown == (["log(a)"] if command == "generate" else ["a"])
+
+
+def test_a_dropped_column_may_have_a_comma_in_its_name(data):
+    pl.read_csv("rows.csv").rename({"id": "i,d"}).write_csv("comma.csv")
+    args = ("rank", "comma.csv", "--target", "y", "--drop", "i,d", "--out", "out.csv")
+    assert run(*args) == 0
+    assert sorted(pl.read_csv("out.csv")["feature"].to_list()) == ["a", "b"]
 
 
 def test_ids_and_the_target_are_carried_in_their_places(data):
@@ -285,16 +345,23 @@ def test_tables_fit_80_columns_and_break_no_name(data, capsys, monkeypatch, comm
     assert max(map(len, lines)) <= 80
 
 
-def test_interrupted(data):
-    code = (
-        "import sys; from featurekit import cli; from featurekit.cli import generate\n"
-        "def stop(*_): raise KeyboardInterrupt\n"
-        "from featurekit.cli import files, apply\n"
-        "apply.load = stop\n"
-        "cli.main(sys.argv[1:])"
-    )
+CTRL_C = """
+import os, signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
+from featurekit.cli import apply, main
+
+def press(rows):
+    os.kill(os.getpid(), signal.SIGINT)
+
+apply.read_rows = press
+main(sys.argv[1:])
+"""
+
+
+@posix
+def test_ctrl_c_has_a_code_of_its_own(data):
     done = subprocess.run(
-        [sys.executable, "-c", code, *APPLY, "--out", "made.csv"],
+        [sys.executable, "-c", CTRL_C, *APPLY, "--out", "made.csv"],
         capture_output=True,
         text=True,
     )
@@ -362,7 +429,7 @@ def test_options_of_one_name_mean_the_same():
         "select": {"drop", "categorical_columns", "weight", "groups", "time_budget",
                    "memory_limit", "max_candidates", "n_jobs", "seed", "out", "alpha",
                    "n_features_to_select"},
-        "rank": {"categorical_columns", "time_budget", "memory_limit",
+        "rank": {"drop", "categorical_columns", "time_budget", "memory_limit",
                  "max_candidates", "n_jobs", "seed", "out", "alpha",
                  "n_features_to_select"},
     }  # fmt: skip

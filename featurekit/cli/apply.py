@@ -11,10 +11,12 @@ from featurekit.cli import options
 from featurekit.cli.common import STDOUT, UserError, messages_beside, one_line, say
 from featurekit.cli.files import (
     ROWS,
+    Dialect,
     Output,
     blame,
     check_outputs,
-    load,
+    open_rows,
+    read_rows,
     write_rows,
 )
 
@@ -40,6 +42,9 @@ def apply(
             show_default=False,
         ),
     ],
+    separator: options.Separator = None,
+    encoding: options.Encoding = None,
+    decimal: options.Decimal = None,
 ) -> None:
     """Add stored features to new rows, or take what a ranking kept.
 
@@ -60,10 +65,11 @@ def apply(
     stored = _ranking(features) if kind == "OutRank" else _features(features)
     # a few rows of a CSV file may look like numbers where fit saw text
     text = [spec.name for spec in stored._schema if spec.dtype == "string"]
-    rows, files = load(sources, text)
-    check_outputs([Output(out, ROWS)], [features, *files], sources)
+    rows = open_rows(sources, Dialect(separator, encoding, decimal), text=text)
+    check_outputs([Output(out, ROWS)], [features, *rows.files], sources)
     with messages_beside(out) as stdout, one_line():
-        made, said = (_kept if kind == "OutRank" else _with_features)(stored, rows)
+        frame = read_rows(rows)
+        made, said = (_kept if kind == "OutRank" else _with_features)(stored, frame)
         write_rows(made, out, stdout)
         say(f"{made.height:,} rows with {said}: {'stdout' if out == STDOUT else out}")
 

@@ -86,6 +86,14 @@ def column(names: Sequence[str], name: str, option: str) -> str:
     raise UserError(f"{option}: there is no column {name!r}; {hint}")
 
 
+def parts(text: str, option: str) -> list[str]:
+    """The names between commas."""
+    found = [part.strip() for part in text.split(",") if part.strip()]
+    if not found:
+        raise UsageError(f"{option}: {text!r} names no column")
+    return found
+
+
 def columns(
     names: Sequence[str], texts: Sequence[str] | None, option: str
 ) -> list[str]:
@@ -95,10 +103,7 @@ def columns(
     """
     found: list[str] = []
     for text in texts or ():
-        parts = [text] if text in names else text.split(",")
-        wanted = [part.strip() for part in parts if part.strip()]
-        if not wanted:
-            raise UsageError(f"{option}: {text!r} names no column")
+        wanted = [text] if text in names else parts(text, option)
         found += [column(names, part, option) for part in wanted]
     return list(dict.fromkeys(found))
 

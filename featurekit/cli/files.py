@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -17,12 +18,15 @@ from featurekit.cli.common import (
     column,
     columns,
     one_line,
+    parts,
 )
 
 if TYPE_CHECKING:
     from typing import TextIO
 
     import polars as pl
+
+    from featurekit.data.scan import Scan
 
 ROWS = (".parquet", ".pq", ".csv")
 SCORES = (".tsv", ".csv", ".json", ".parquet", ".pq")
@@ -99,22 +103,59 @@ def _kinds(suffixes: Sequence[str]) -> str:
 # -- reading -----------------------------------------------------------------------
 
 
-def load(
-    sources: Sequence[str], text: Sequence[str] = ()
-) -> tuple[pl.DataFrame, tuple[Path, ...]]:
-    """All rows of files, and which files these are.
+class Dialect(NamedTuple):
+    """How text files are written; None is guessed."""
+
+    separator: str | None = None
+    encoding: str | None = None
+    decimal: str | None = None
+
+
+def open_rows(
+    sources: Sequence[str],
+    dialect: Dialect,
+    drop: Sequence[str] | None = None,
+    text: Sequence[str] = (),
+) -> Scan:
+    """Open files without reading their rows.
 
     Parameters
     ----------
     sources : sequence of str
+    dialect : Dialect
+    drop : sequence of str, optional
+        Columns to leave out, as on the command line.
     text : sequence of str
         Columns of text files that are text, whatever their values look like.
     """
-    from featurekit.data.scan import read_frame, scan
+    from featurekit.data.scan import scan
+    from featurekit.exceptions import SchemaError
+
+    opened = partial(scan, list(sources), text=text, **dialect._asdict())
+    dropped = [part for item in drop or () for part in parts(item, "--drop")]
+    with one_line():
+        try:
+            return opened(drop=dropped)
+        except SchemaError:
+            if not drop:
+                raise
+        # a wrong name, or one with a comma in it
+        return opened(drop=columns(opened().header, drop, "--drop"))
+
+
+def read_rows(rows: Scan) -> pl.DataFrame:
+    """All rows of opened files."""
+    from featurekit.data.scan import read_frame
 
     with one_line():
-        rows = scan(list(sources), text=text)
-        return read_frame(rows), rows.files
+        return read_frame(rows)
+
+
+def check_target(rows: Scan, target: str) -> None:
+    """Refuse a target that is no column, or is dropped."""
+    if target in rows.header and target not in rows.names:
+        raise UserError(f"--drop: {target!r} is the target; it is left out anyway")
+    column(rows.names, target, "--target")
 
 
 class Training(NamedTuple):
@@ -133,19 +174,11 @@ class Training(NamedTuple):
 
 
 def split(
-    rows: pl.DataFrame,
-    target: str | None,
-    drop: Sequence[str] | None,
-    weight: str | None,
-    groups: str | None,
+    rows: pl.DataFrame, target: str | None, weight: str | None, groups: str | None
 ) -> Training:
-    """Take the target, weights and groups out of the rows, and what is dropped."""
+    """Take the target, weights and groups out of the rows."""
     names = rows.columns
-    gone = [] if target is None else [column(names, target, "--target")]
-    dropped = columns(names, drop, "--drop")
-    if target in dropped:
-        raise UserError(f"--drop: {target!r} is the target; it is left out anyway")
-    gone += dropped
+    gone = [] if target is None else [target]
     for option, name in (("--weight", weight), ("--groups", groups)):
         if name is not None:
             if column(names, name, option) == target:

@@ -23,9 +23,12 @@ from featurekit.cli.common import (
 from featurekit.cli.files import (
     ROWS,
     SCORES,
+    Dialect,
     Output,
     check_outputs,
-    load,
+    check_target,
+    open_rows,
+    read_rows,
     split,
     write_features,
     write_rows,
@@ -128,6 +131,9 @@ def generate(
     memory_limit: options.MemoryLimit = None,
     n_jobs: options.Jobs = -1,
     seed: options.Seed = 0,
+    separator: options.Separator = None,
+    encoding: options.Encoding = None,
+    decimal: options.Decimal = None,
 ) -> None:
     """Find features that improve a boosted model, and store them.
 
@@ -143,10 +149,11 @@ def generate(
         raise UsageError("Missing option '--out'; only --estimate writes nothing")
     number = _number(n_features)
     limit = size(memory_limit)
-    rows, files = load(sources)
+    rows = open_rows(sources, Dialect(separator, encoding, decimal), drop)
+    check_target(rows, target)
     outputs = [Output(out), Output(save_data, ROWS), Output(save_report, SCORES)]
-    check_outputs(outputs, files, sources)
-    train = split(rows, target, drop, weight, groups)
+    check_outputs(outputs, rows.files, sources)
+    train = split(read_rows(rows), target, weight, groups)
     maker = OpenFE(
         n_features=number,
         operators=_operators(operators),

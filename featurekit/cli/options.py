@@ -9,7 +9,8 @@ import typer
 
 READ = (
     "Files, folders or patterns in quotes such as 'data/*.parquet', all of one format "
-    "and with the same columns: Parquet, CSV, TSV; text also with .gz or .zst."
+    "and with the same columns: Parquet, CSV, TSV, VW; text also compressed (.gz, "
+    ".zst, .bz2, .xz, .zip). Folders such as year=2024 are columns."
 )
 
 
@@ -21,6 +22,13 @@ class Task(StrEnum):
     binary = "binary"
     multiclass = "multiclass"
     classification = "classification"
+
+
+class DecimalMark(StrEnum):
+    """Values of ``--decimal``."""
+
+    point = "."
+    comma = ","
 
 
 Sources = Annotated[
@@ -125,6 +133,30 @@ MaxCandidates = Annotated[
         min=1,
         metavar="N",
         help="Score at most this many candidates.",
+        show_default=False,
+    ),
+]
+Separator = Annotated[
+    str | None,
+    typer.Option(
+        metavar="CHARACTER",
+        help="What separates the fields of CSV files; guessed if not given.",
+        show_default=False,
+    ),
+]
+Encoding = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Encoding of CSV files, such as utf-8 or latin-1; guessed if not given.",
+        show_default=False,
+    ),
+]
+Decimal = Annotated[
+    DecimalMark | None,
+    typer.Option(
+        metavar=".|,",
+        help="Decimal mark of CSV files; guessed if not given.",
         show_default=False,
     ),
 ]

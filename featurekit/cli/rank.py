@@ -23,7 +23,15 @@ from featurekit.cli.common import (
     size,
     warn,
 )
-from featurekit.cli.files import SCORES, Output, check_outputs, write_features
+from featurekit.cli.files import (
+    SCORES,
+    Dialect,
+    Output,
+    check_outputs,
+    check_target,
+    open_rows,
+    write_features,
+)
 
 
 class Score(StrEnum):
@@ -127,6 +135,7 @@ def rank(
             "count for the column.",
         ),
     ] = Missing.category,
+    drop: options.Drop = None,
     categorical_columns: Annotated[
         list[str] | None,
         typer.Option(
@@ -190,6 +199,9 @@ def rank(
     ] = None,
     n_jobs: options.Jobs = -1,
     seed: options.Seed = 0,
+    separator: options.Separator = None,
+    encoding: options.Encoding = None,
+    decimal: options.Decimal = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -228,12 +240,10 @@ def rank(
                       --drift-by file --out ranks.tsv --save ranker.json
     """
     from featurekit import OutRank
-    from featurekit.data.scan import scan
 
     limit = size(memory_limit)
-    with one_line():
-        found = scan(sources)
-    column(found.names, target, "--target")
+    found = open_rows(sources, Dialect(separator, encoding, decimal), drop)
+    check_target(found, target)
     _check_drift(drift_by, found, target)
     drift = ranks.beside(out) if out is not None and drift_by is not None else None
     outputs = [Output(out, SCORES), Output(drift), Output(save)]
@@ -264,7 +274,7 @@ def rank(
         begin = time.perf_counter()
         with one_line(), warnings.catch_warnings(record=True) as odd:
             warnings.simplefilter("always")
-            ranker.fit(sources, target)
+            ranker.fit(found, target)
         ranking = ranks.Ranking(ranker, target, controls, time.perf_counter() - begin)
         if out is not None:
             ranking.write(out, stdout)

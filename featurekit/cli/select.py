@@ -23,10 +23,13 @@ from featurekit.cli.common import (
 from featurekit.cli.files import (
     ROWS,
     SCORES,
+    Dialect,
     Output,
     Training,
     check_outputs,
-    load,
+    check_target,
+    open_rows,
+    read_rows,
     split,
     write_rows,
     write_scores,
@@ -96,6 +99,9 @@ def select(
     memory_limit: options.MemoryLimit = None,
     n_jobs: options.Jobs = -1,
     seed: options.Seed = 0,
+    separator: options.Separator = None,
+    encoding: options.Encoding = None,
+    decimal: options.Decimal = None,
 ) -> None:
     """Choose the columns to keep, with any selector of the library.
 
@@ -120,9 +126,12 @@ def select(
     )
     usual = {"n_jobs": n_jobs, "random_state": seed, "verbose": 1}
     chooser.set_params(**{n: v for n, v in usual.items() if n in chooser.get_params()})
-    rows, files = load(sources)
-    check_outputs([Output(out, SCORES), Output(save_data, ROWS)], files, sources)
-    train = split(rows, target, drop, weight, groups)
+    rows = open_rows(sources, Dialect(separator, encoding, decimal), drop)
+    if target is not None:
+        check_target(rows, target)
+    outputs = [Output(out, SCORES), Output(save_data, ROWS)]
+    check_outputs(outputs, rows.files, sources)
+    train = split(read_rows(rows), target, weight, groups)
     names = categorical(train.X.columns, categorical_columns)
     _set(chooser, {"categorical_features": None if names == "auto" else names})
     with messages_beside(out) as stdout:
