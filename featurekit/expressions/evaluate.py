@@ -174,6 +174,11 @@ def _apply(op: Operator, args: tuple[Values, ...], state: Any) -> Values:
     return op.apply(args)
 
 
+def sees_target(node: Expression) -> bool:
+    """Whether the tree holds a statistic of the target."""
+    return any(isinstance(n, Call) and operator(n.op).needs_target for n in node.walk())
+
+
 def has_learning(node: Expression) -> bool:
     """Whether any operator in the tree learns a table (category maps do not count)."""
     return any(isinstance(n, Call) and operator(n.op).learns for n in node.walk())
@@ -213,6 +218,8 @@ def _fit(
         fitted = Fitted(node)
         out = fitted.values(table)
     if kind == "key" and isinstance(out, np.ndarray) and out.dtype == np.float64:
+        if folds is not None and has_learning(node) and not sees_target(node):
+            out = fitted.values(table)  # new rows are to meet the same keys
         distinct, out = Distinct.learn(out, np.isnan(out))
         fitted = Fitted(node, fitted.children, fitted.state, distinct)
     return fitted, _gone(out) if kind == "any" else checked(out, kind, node)
@@ -258,6 +265,8 @@ def cross_fit(node: Expression, table: Table, target: Target, folds: Folds) -> V
     if not isinstance(node, Call) or not has_learning(node):
         return fit(node, table, target).values(table)
     op = check_arguments(node)
+    if op.output == "key":
+        return _cross_fit_key(node, table, target, folds)
     if any(has_learning(arg) for arg in node.args):
         return _cross_fit_nested(node, table, target, folds)
     assert isinstance(op, KeyTable)
@@ -267,6 +276,39 @@ def cross_fit(node: Expression, table: Table, target: Target, folds: Folds) -> V
     )
     learning = Learning(folds.atom, folds.n_atoms, *target)
     return op.cross(args, learning, folds.train, folds.fold)
+
+
+def _cross_fit_key(node: Call, table: Table, target: Target, folds: Folds) -> Key:
+    """A key made of learnt numbers, in the codes that new rows have.
+
+    Folds differ in the numbers they learn, so a number that serves as a key is that
+    of all rows; one of a target statistic is out of fold, and mostly unseen.
+    """
+    fitted = fit(node, table, target, folds)
+    args = []
+    for child in fitted.children:
+        if child.as_key is None:
+            args.append(cross_fit(child.expression, table, target, folds))
+        elif sees_target(child.expression):
+            values = cross_fit(child.expression, table, target, folds)
+            args.append(child.as_key.encode(values, np.isnan(values)))
+        else:
+            args.append(child.values(table))
+    key: Key = _apply(operator(node.op), tuple(args), fitted.state)
+    return Key(np.where(folds.fold < 0, key.missing, key.codes), key.size)
+
+
+def cross_fit_as_key(
+    node: Expression, table: Table, target: Target, folds: Folds
+) -> Key:
+    """``node`` as the key of training rows; of a number, its distinct values."""
+    if has_learning(node) and not sees_target(node):
+        values = fit(node, table, target).values(table)
+    else:
+        values = cross_fit(node, table, target, folds)
+    if isinstance(values, Key):
+        return values
+    return Distinct.learn(values, np.isnan(values))[1]
 
 
 def _cross_fit_nested(node: Call, table: Table, target: Target, folds: Folds) -> Floats:

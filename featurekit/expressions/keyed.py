@@ -203,14 +203,25 @@ def nunique(args: tuple[Any, ...], learning: Learning, train: Bools) -> Floats:
     return out
 
 
+def _class_code(label: Any, classes: tuple[Any, ...] | None) -> int:
+    if classes is None:
+        raise ValueError(
+            f"the rate of class {label!r} is asked for, but the target has no classes "
+            "(more than two); leave the class out for the mean of the target"
+        )
+    if label not in classes:
+        raise ValueError(f"the target has no class {label!r}; it has {list(classes)}")
+    return classes.index(label)
+
+
 def target_parts(args: tuple[Any, ...], learning: Learning) -> tuple[Floats, Floats]:
     """Rows and sum of the target per atom and key, each (A, size)."""
     key = args[0]
     y = learning.y
-    assert y is not None
+    if y is None:
+        raise ValueError("a statistic of the target needs a target; pass y")
     if len(args) > 1:  # one class of several
-        assert learning.classes is not None
-        code = learning.classes.index(args[1])
+        code = _class_code(args[1], learning.classes)
         y = learning.remember(
             ("class", learning.y, str(code)), lambda: (learning.y == code) * 1.0
         )

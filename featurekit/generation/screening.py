@@ -26,7 +26,9 @@ from featurekit.expressions.evaluate import (
     Target,
     checked,
     cross_fit,
+    cross_fit_as_key,
     has_learning,
+    sees_target,
 )
 from featurekit.expressions.keyed import Key, Learning
 from featurekit.expressions.operators import (
@@ -154,9 +156,8 @@ class Screener:
             return node.value
         found: Any = self._arguments.get((node, kind))
         if found is None:
-            found = cross_fit(node, self.table, self.target, self.folds)
-            if kind == "key" and not isinstance(found, Key):
-                found = Distinct.learn(found, np.isnan(found))[1]
+            make = cross_fit_as_key if kind == "key" else cross_fit
+            found = make(node, self.table, self.target, self.folds)
             if kind == "any":
                 return None
             found = checked(found, kind, node)
@@ -369,8 +370,7 @@ def _nested_sets(folds: Folds) -> tuple[NDArray[np.bool_], Ints]:
 
 def _sees_target(node: Call) -> bool:
     """Whether an argument is a target statistic: then only nesting hides the fold."""
-    parts = (part for arg in node.args for part in arg.walk())
-    return any(isinstance(p, Call) and operator(p.op).needs_target for p in parts)
+    return any(sees_target(arg) for arg in node.args)
 
 
 def _is_table(op: Operator) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,17 @@ from featurekit.expressions.operators.base import (
 )
 
 N_BINS = 64
+MAX_KEY = 1 << 62
+
+
+def _check_size(keys: tuple[Key, ...]) -> None:
+    size = math.prod(key.size for key in keys)
+    if size >= MAX_KEY:
+        raise ValueError(
+            f"too many combinations: {len(keys)} keys of {max(k.size for k in keys):,} "
+            "values and fewer cannot be numbered in 64 bits. Cross fewer columns, or "
+            "bins of them."
+        )
 
 
 @dataclass(frozen=True)
@@ -29,6 +41,7 @@ class Pairing(Operator):
     def apply(self, args: tuple[Any, ...]) -> tuple[Ints, Bools]:
         """A number per pair, and where it is missing."""
         a, b = args
+        _check_size(args)
         ids = a.codes.astype(np.int64) * b.size + b.codes
         return ids, (a.codes == a.missing) | (b.codes == b.missing)
 
@@ -39,6 +52,7 @@ class Crossing(Pairing):
 
     def apply(self, args: tuple[Any, ...]) -> tuple[Ints, Bools]:
         """A number per combination, and where it is missing."""
+        _check_size(args)
         ids = np.zeros(len(args[0].codes), np.int64)
         gone = np.ones(len(ids), bool)
         for key in args:
