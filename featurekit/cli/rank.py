@@ -266,6 +266,7 @@ def rank(
         memory_limit=limit,
         n_jobs=n_jobs,
         random_state=seed,
+        output_format="input",
         verbose=int(sys.stdout.isatty()),
     )
     with messages_beside(out) as stdout:

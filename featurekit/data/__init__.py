@@ -1,5 +1,6 @@
 """Frames in, typed columns inside, frames out: the only room that knows libraries."""
 
+from featurekit.data.assemble import select_columns, take_rows
 from featurekit.data.columns import (
     CategoricalColumn,
     Column,
@@ -9,7 +10,7 @@ from featurekit.data.columns import (
 )
 from featurekit.data.frames import frame_type
 from featurekit.data.ingest import ColumnSpec, Schema
-from featurekit.data.output import append_columns, select_columns, take_rows
+from featurekit.data.output import FORMATS, Output
 
 __all__ = [
     "CategoricalColumn",
@@ -19,7 +20,8 @@ __all__ = [
     "NumericColumn",
     "Schema",
     "Table",
-    "append_columns",
+    "FORMATS",
+    "Output",
     "frame_type",
     "select_columns",
     "take_rows",

@@ -108,7 +108,7 @@ def _encode_series(series: nw.Series[Any], name: str, want: Want) -> Encoded:
             series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
         return _encode_array(series.to_numpy(), name, want)
     if series.is_null().all():
-        return _encode_nulls(len(series), want)
+        return Encoded(encode_nulls(len(series)), "null")
     native = series.to_native()
     # pandas and polars call it dtype, Arrow type
     found = getattr(native, "dtype", None) or native.type
@@ -189,7 +189,7 @@ def _encode_objects(values: NDArray[np.object_], name: str, want: Want) -> Encod
     if len(families) > 1:
         raise _mixed(types, values, name)
     if not words:
-        return _encode_nulls(len(values), want)
+        return Encoded(encode_nulls(len(values)), "null")
     family = families.pop()
     if family in ("datetime", "duration"):
         present = ~_missing(values, types)
@@ -213,11 +213,9 @@ def _encode_objects(values: NDArray[np.object_], name: str, want: Want) -> Encod
     return _from_distinct(codes, list(index), name, words)
 
 
-def _encode_nulls(n_rows: int, want: Want) -> Encoded:
-    if want == "categorical":
-        codes = np.zeros(n_rows, dtype=np.uint8)
-        return Encoded(CategoricalColumn(codes, ()), "null")
-    return Encoded(NumericColumn(np.full(n_rows, np.nan)), "null")
+def encode_nulls(n_rows: int) -> NumericColumn:
+    """A column of which nothing is known but that it is missing."""
+    return NumericColumn(np.full(n_rows, np.nan))
 
 
 def _factorize(series: nw.Series[Any]) -> tuple[Codes, list[Any]]:

@@ -128,8 +128,13 @@ def column_names(X: Any) -> tuple[str, ...]:
     )
 
 
-def header(X: Mapping[Any, Any]) -> Any:
-    """A frame without rows, of a mapping's names: for what knows frames alone."""
+def header(X: Any) -> Any:
+    """X without its rows, its names as strings; arrays and lists as they are.
+
+    It is for what knows pandas alone, such as scikit-learn's checks of names.
+    """
+    if frame_type(X) == "numpy" and not isinstance(X, Mapping):
+        return X
     import pandas as pd
 
     return pd.DataFrame(columns=list(column_names(X)))

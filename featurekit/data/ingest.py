@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
@@ -24,7 +24,7 @@ from featurekit.data.columns import (
     Scalar,
     Table,
 )
-from featurekit.data.encode import FAMILIES, Encoded, Want, encode
+from featurekit.data.encode import FAMILIES, Encoded, Want, encode, encode_nulls
 from featurekit.data.frames import Frame, Series, open_frame
 from featurekit.exceptions import SchemaError
 
@@ -121,7 +121,8 @@ class Schema:
         Strings, categories and enums are categorical; numbers and booleans numeric;
         durations numeric, in seconds; dates and datetimes datetime. A column of
         integers beyond 2**53 (ids, hashes) is categorical, for float64 cannot tell
-        them apart. A column without a type (None alone) is numeric.
+        them apart. A column without any value is numeric, of dtype "null", and later
+        rows may hold anything there: it is missing in all of them.
 
         Parameters
         ----------
@@ -146,7 +147,9 @@ class Schema:
         ):
             want: Want = "categorical" if i in asked else "auto"
             column, dtype = encode(series, name, want)
-            if i in asked and column.kind != "categorical":
+            if column.missing.all():  # no value says what it would be
+                column, dtype = encode_nulls(frame.n_rows), "null"
+            elif i in asked and column.kind != "categorical":
                 raise SchemaError(
                     f"column {name!r} is in categorical_features but holds {dtype} "
                     f"values: use {_FIXES['string'].format(name=name)}, or leave it out"
@@ -185,10 +188,30 @@ class Schema:
             raise ValueError(f"extra is 'raise' or 'ignore', got {extra!r}")
         frame = open_frame(X)
         columns = tuple(
-            _read_column(spec, series)
+            read_column(spec, series)
             for spec, series in zip(self, self._find(frame, extra), strict=True)
         )
         return Table(self.names, columns, frame.n_rows)
+
+    def select(self, names: Sequence[str]) -> Schema:
+        """The schema of these columns, in this order."""
+        return Schema(tuple(self[name] for name in names), self.named)
+
+    def with_categories(self, table: Table) -> Schema:
+        """The schema with the categories that a table of its columns has."""
+        specs = tuple(
+            replace(spec, categories=getattr(column, "categories", ()))
+            for spec, column in zip(self, table.columns, strict=True)
+        )
+        return Schema(specs, self.named)
+
+    def positions(self, X: Any) -> list[int]:
+        """Where the columns of fit are in X, which may have others."""
+        frame = open_frame(X)
+        if not (self.named and frame.named):
+            return list(range(len(self)))
+        place = {name: i for i, name in enumerate(frame.names)}
+        return [place[name] for name in self.names]
 
     def _find(self, frame: Frame, extra: str) -> tuple[Series, ...]:
         """The columns of the frame, one for each spec."""
@@ -284,7 +307,10 @@ def positions_of(names: tuple[str, ...], features: CategoricalFeatures) -> set[i
     return asked
 
 
-def _read_column(spec: ColumnSpec, series: Series) -> Column:
+def read_column(spec: ColumnSpec, series: Series) -> Column:
+    """A column as fit saw it: `SchemaError` if it is of another kind."""
+    if spec.dtype == "null":
+        return encode_nulls(len(series))
     want: Want = "categorical" if spec.kind == "categorical" else "numeric"
     encoded = encode(series, spec.name, want)
     column = encoded.column
@@ -298,11 +324,8 @@ def _read_column(spec: ColumnSpec, series: Series) -> Column:
 
 
 def _fits(spec: ColumnSpec, encoded: Encoded) -> bool:
-    if encoded.column.kind != spec.kind:
-        return False
     same = FAMILIES[encoded.dtype] == FAMILIES[spec.dtype]
-    # categories of a column that was empty in fit have no type to differ from
-    return same or (spec.kind == "categorical" and not spec.categories)
+    return same and encoded.column.kind == spec.kind
 
 
 def _all_missing(spec: ColumnSpec, n_rows: int) -> Column:

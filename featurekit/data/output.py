@@ -1,262 +1,310 @@
-"""New columns put beside the caller's own, in the caller's kind of frame."""
+"""The columns that a transformer gives back, in a form that a model takes.
+
+LightGBM, XGBoost, CatBoost and scikit-learn agree on numbers alone. With their default
+parameters XGBoost and CatBoost refuse pandas categories, and LightGBM ends the process
+on categories and datetimes of polars; so ``"codes"`` is the default.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, TypeAlias, get_args
 
 import narwhals as nw
 import numpy as np
-from numpy.typing import NDArray
 
-from featurekit.data.columns import CategoricalColumn, NumericColumn
-from featurekit.data.frames import (
-    FrameType,
-    as_matrix,
-    column_names,
-    frame_type,
-    native_of,
+from featurekit.data.assemble import Made, Own, as_floats, assemble
+from featurekit.data.columns import (
+    CategoricalColumn,
+    Column,
+    DatetimeColumn,
+    NumericColumn,
+    Table,
 )
+from featurekit.data.dense import (
+    Dense,
+    Imputed,
+    Indicators,
+    learn_dense,
+    numbers,
+)
+from featurekit.data.encode import EXACT, FAMILIES, encode
+from featurekit.data.frames import Series, as_matrix, frame_type, open_frame
+from featurekit.data.ingest import ColumnSpec, Schema, read_column
+from featurekit.exceptions import SchemaError, warn
 
-New = NumericColumn | CategoricalColumn | NDArray[Any]
+OutputFormat: TypeAlias = Literal["codes", "category", "onehot", "input"]
+FORMATS = get_args(OutputFormat)
+
+_PLAIN = (
+    nw.Int8, nw.Int16, nw.Int32, nw.Int64, nw.UInt8, nw.UInt16, nw.UInt32, nw.UInt64,
+    nw.Float32, nw.Float64, nw.Boolean,
+)  # fmt: skip
 
 
-def append_columns(
-    X: Any,
-    new: Mapping[str, New],
-    *,
-    keep_input: bool,
-    container: str = "default",
-    input_names: Sequence[str] = (),
-) -> Any:
-    """The caller's columns, untouched, followed by new ones.
+@dataclass(frozen=True)
+class Output:
+    """How the columns of a transformer leave it, learnt in fit.
 
     Parameters
     ----------
-    X : frame or 2-D array-like
-    new : mapping of names to columns (n,)
-        Categorical columns become the frame library's own category type; missing and
-        unseen are missing.
-    keep_input : bool
-        Whether the caller's columns are part of the result.
-    container : {"default", "pandas", "polars"}
-        "default" is what X is.
-    input_names : sequence of str
-        Names of X's columns in the result, where X has others or none.
-
-    Returns
-    -------
-    frame or array of shape (n, columns)
-        An array is float64, or of objects where X held text.
+    format : {"codes", "category", "onehot", "input"}
+        "codes": numbers of the caller's stay as they are, categories become codes,
+        datetimes days since 1970, missing values NaN (null in polars and Arrow); a
+        column that had no value in fit is 0.
+        "category": the same, but categories are the frame library's category type with
+        the categories of fit. "onehot": float64 without missing values. "input": the
+        caller's columns as they are.
+    schema : Schema
+        The caller's columns that are kept, in their order.
+    dense : mapping of names to Imputed or Indicators
+        With "onehot", what each column becomes, new columns among them.
     """
-    came = frame_type(X)
-    if isinstance(X, Mapping) and container != "default":
-        X, came = _frame(container, _arrays(X), len(_first(X)), None), container  # type: ignore[assignment]
-    _refuse_taken(X, came, new, keep_input, input_names)
-    target: FrameType = came if container == "default" else container  # type: ignore[assignment]
-    if isinstance(X, Mapping):
-        made = {name: _numbers(column) for name, column in new.items()}
-        return {**X, **made} if keep_input else made
-    if target == "numpy":
-        return _array(as_matrix(X), new, keep_input)
-    if came == "numpy":
-        matrix = as_matrix(X)
-        n_rows = len(matrix)
-        names = input_names or [f"x{i}" for i in range(matrix.shape[1])]
-        kept = {name: matrix[:, i] for i, name in enumerate(names)}
-        old = _frame(target, kept if keep_input else {}, n_rows, None)
-    else:
-        old = _convert(native_of(X), target)
-        n_rows = len(old)
-        names = list(nw.from_native(old).columns)
-        if input_names and names != list(input_names):
-            renamed = nw.from_native(old).rename(
-                dict(zip(names, input_names, strict=True))
+
+    format: str
+    schema: Schema
+    dense: Mapping[str, Dense] = field(default_factory=dict)
+
+    @classmethod
+    def learn(
+        cls,
+        format: str,
+        schema: Schema,
+        table: Table,
+        new: Mapping[str, Made] | None = None,
+    ) -> Output:
+        """Learn from the rows of fit.
+
+        Parameters
+        ----------
+        format : str
+        schema : Schema
+            The columns to keep.
+        table : Table
+            Their values, other columns allowed.
+        new : mapping of names to columns (n,)
+            The columns made of them; looked at with "onehot" only.
+        """
+        if format != "onehot":
+            return cls(format, schema)
+        columns: dict[str, Column | Made] = {s.name: table[s.name] for s in schema}
+        columns |= new or {}
+        dense = {name: learn_dense(_for_dense(c)) for name, c in columns.items()}
+        return cls(format, schema, dense)
+
+    def without_input(self) -> Output:
+        """The new columns alone."""
+        return replace(self, schema=self.schema.select(()))
+
+    # -- names ---------------------------------------------------------------------
+
+    def names(
+        self, new: Sequence[str] = (), inputs: Sequence[str] | None = None
+    ) -> list[str]:
+        """Names of the columns of `write`.
+
+        Parameters
+        ----------
+        new : sequence of str
+            Names of the new columns.
+        inputs : sequence of str, optional
+            Names of the caller's columns, where these are others than in fit.
+        """
+        given = dict(zip(self.schema.names, inputs or self.schema.names, strict=True))
+        names: dict[str, None] = {}
+        for name in [*self.schema.names, *new]:
+            if name in self.dense:
+                names |= dict.fromkeys(self._spread(name, given.get(name, name), names))
+            else:
+                names[given.get(name, name)] = None
+        return list(names)
+
+    def _spread(self, name: str, shown: str, taken: Mapping[str, Any]) -> list[str]:
+        """Names of what one column becomes, none of them taken."""
+        out: list[str] = []
+        for label in self.dense[name].labels():
+            made = f"{shown}={label}" if label else shown
+            while made in taken or made in out:
+                made += "_"
+            out.append(made)
+        return out
+
+    # -- values --------------------------------------------------------------------
+
+    def write(
+        self,
+        X: Any,
+        new: Mapping[str, Made] | None = None,
+        container: str = "default",
+        table: Table | None = None,
+    ) -> Any:
+        """The columns of fit, and new ones after them.
+
+        Parameters
+        ----------
+        X : frame, 2-D array-like or mapping of 1-D arrays
+            The columns of ``schema``, in its order and no others; with an empty schema
+            any, for its rows.
+        new : mapping of names to columns (n,)
+        container : {"default", "pandas", "polars"}
+            "default" is what X is.
+        table : Table, optional
+            X as the schema reads it, where the caller has it already.
+        """
+        if frame_type(X) == "numpy" and not isinstance(X, Mapping):
+            X = as_matrix(X)
+        new = new or {}
+        if taken := sorted(set(self.schema.names) & set(new)):
+            raise ValueError(
+                f"X has columns named like new ones: {taken}. Rename them, or use "
+                "keep_input=False."
             )
-            old = renamed.to_native()
-    if target == "pandas":
-        return _beside_pandas(old, new, keep_input, n_rows)
-    if target == "polars":
-        return _beside_polars(old, new, keep_input)
-    return _beside_arrow(old, new, keep_input)
+        columns = dict(self._columns(X, new, table))
+        if not columns:
+            warn(
+                "No features were selected: transform returns no columns, which most "
+                "models refuse. Allow more, for example by a larger alpha or "
+                "n_features_to_select, or select on more rows."
+            )
+        return assemble(X, columns, container)
+
+    def _columns(
+        self, X: Any, new: Mapping[str, Made], table: Table | None
+    ) -> Iterator[tuple[str, Own | Made]]:
+        taken: dict[str, None] = {}
+        for name, column in [*self._inputs(X, table), *new.items()]:
+            if self.format != "onehot":
+                yield name, column if self.format != "codes" else _code(column)
+                continue
+            assert not isinstance(column, Own)
+            made = self.dense[name].apply(_for_dense(column))
+            names = self._spread(name, name, taken)
+            taken |= dict.fromkeys(names)
+            yield from zip(names, made, strict=True)
+
+    def _inputs(
+        self, X: Any, table: Table | None
+    ) -> Iterator[tuple[str, Own | NumericColumn | CategoricalColumn]]:
+        if not len(self.schema):
+            return
+        if self.format == "input":
+            yield from ((name, Own(i)) for i, name in enumerate(self.schema.names))
+            return
+        for i, (spec, series) in enumerate(zip(self.schema, _series(X), strict=True)):
+            if spec.dtype == "null" and self.format != "onehot":
+                # scikit-learn's histograms cannot bin a column without any value
+                yield spec.name, NumericColumn(np.zeros(len(series)))
+                continue
+            if self._stays(spec, series):
+                yield spec.name, Own(i)
+                continue
+            column = read_column(spec, series) if table is None else table[spec.name]
+            if isinstance(column, DatetimeColumn):
+                column = days(column)
+            if self.format == "codes" and isinstance(column, CategoricalColumn):
+                column = _number(spec, series, column)
+            yield spec.name, column
+
+    def _stays(self, spec: ColumnSpec, series: Series) -> bool:
+        """Whether a model takes the column as it is."""
+        if self.format == "onehot":
+            return False
+        if self.format == "category" and spec.kind == "categorical":
+            return False
+        return FAMILIES[spec.dtype] == "number" and _is_plain(series)
+
+    # -- JSON ----------------------------------------------------------------------
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `from_dict` reads back beside the schema, as JSON can hold it."""
+        return {
+            "format": self.format,
+            "dense": {
+                name: [dense.value, dense.indicator]
+                if isinstance(dense, Imputed)
+                else [list(dense.codes), list(dense.categories), dense.rest]
+                for name, dense in self.dense.items()
+            },
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any], schema: Schema) -> Output:
+        """Read what `to_dict` wrote.
+
+        Raises
+        ------
+        SchemaError
+            If the content is not what `to_dict` writes.
+        """
+        try:
+            if data["format"] not in FORMATS:
+                raise ValueError(data["format"])
+            dense = {str(n): _dense(entry) for n, entry in data["dense"].items()}
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise SchemaError(
+                f"the stored output format is damaged ({type(error).__name__}: {error})"
+            ) from None
+        lacking = [n for n in schema.names if dense and n not in dense]
+        if lacking:
+            raise SchemaError(f"the stored output format lacks the columns {lacking}")
+        return cls(data["format"], schema, dense)
 
 
-def select_columns(X: Any, positions: Sequence[int]) -> Any:
-    """Some of the caller's columns, untouched, in the order given.
-
-    Parameters
-    ----------
-    X : frame, 2-D array-like or mapping of 1-D arrays
-    positions : sequence of int
-    """
-    if isinstance(X, Mapping):
-        items = list(X.items())
-        return dict(items[position] for position in positions)
-    if frame_type(X) == "numpy":
-        return as_matrix(X)[:, list(positions)]
-    native = native_of(X)
-    frame: Any = nw.from_native(native, eager_only=True)
-    if frame.implementation.is_pandas():
-        return native.iloc[:, list(positions)]  # keeps the rows of no columns
-    return frame[:, list(positions)].to_native()
+def _dense(entry: list[Any]) -> Dense:
+    if len(entry) == 2:
+        return Imputed(float(entry[0]), bool(entry[1]))
+    codes, categories, rest = entry
+    codes = tuple(int(code) for code in codes)
+    if not all(0 <= code <= len(categories) for code in codes):
+        raise ValueError(f"codes {codes} of {len(categories)} categories")
+    return Indicators(codes, tuple(categories), bool(rest))
 
 
-def take_rows(X: Any, rows: Sequence[int] | NDArray[np.integer[Any]]) -> Any:
-    """Some of the caller's rows, untouched, in the order given.
-
-    Parameters
-    ----------
-    X : frame, 2-D array-like or mapping of 1-D arrays
-    rows : sequence of int
-
-    Returns
-    -------
-    frame, array or mapping
-        Of the type that came in.
-    """
-    index = np.asarray(rows, dtype=np.intp)
-    if isinstance(X, Mapping):
-        return {name: _take(values, index) for name, values in X.items()}
-    if frame_type(X) == "numpy":
-        return as_matrix(X)[index]
-    frame: Any = nw.from_native(native_of(X), eager_only=True)
-    return frame[index].to_native()
+def _series(X: Any) -> tuple[Series, ...]:
+    """The columns of X; those of an array as views, for most are not looked into."""
+    if isinstance(X, np.ndarray):
+        return tuple(X[:, j] for j in range(X.shape[1]))
+    return open_frame(X).columns
 
 
-def _take(values: Any, index: NDArray[np.intp]) -> Any:
-    series: Any = nw.from_native(values, pass_through=True, allow_series=True)
-    if isinstance(series, nw.Series):
-        return series[index].to_native()
-    return np.asarray(values)[index]
+def _code(column: Own | Made) -> Own | Made:
+    return as_floats(column) if isinstance(column, CategoricalColumn) else column
 
 
-def _first(X: Mapping[Any, Any]) -> Any:
-    return next(iter(X.values()), ())
+def days(column: DatetimeColumn) -> NumericColumn:
+    """Days since 1970: of a size that linear models bear beside other columns."""
+    return NumericColumn(numbers(column) / 86400)
 
 
-def _arrays(X: Mapping[Any, Any]) -> dict[str, Any]:
-    """The columns of a mapping as what `_frame` takes: series as they are."""
-    return {str(name): _column(values) for name, values in X.items()}
-
-
-def _column(values: Any) -> Any:
-    return values if hasattr(values, "dtype") else np.asarray(values)
-
-
-def _refuse_taken(
-    X: Any,
-    came: FrameType,
-    new: Mapping[str, New],
-    keep_input: bool,
-    input_names: Sequence[str],
-) -> None:
-    """A new column's name must not be one of the caller's; arrays have no names."""
-    if not keep_input or (came == "numpy" and not input_names):
-        return
-    taken = set(input_names or column_names(X)) & set(new)
-    if taken:
-        raise ValueError(
-            f"X has columns named like new ones: {sorted(taken)}. Rename them, or use "
-            "keep_input=False."
-        )
-
-
-def _array(matrix: NDArray[Any], new: Mapping[str, New], keep: bool) -> NDArray[Any]:
-    width = matrix.shape[1] if keep else 0
-    text = keep and matrix.dtype.kind not in "biuf"
-    shape = (len(matrix), width + len(new))
-    out = np.empty(shape, dtype=object if text else np.float64, order="F")
-    if keep:
-        out[:, :width] = matrix
-    for i, column in enumerate(new.values(), start=width):
-        out[:, i] = _numbers(column)
-    return out
-
-
-def _numbers(column: New) -> NDArray[np.float64]:
-    """Values as float64; categories as codes, NaN where missing or unseen."""
+def _for_dense(column: Column | Made) -> NumericColumn | CategoricalColumn:
+    """Points in time as days; infinities as missing, as in derived features."""
     if isinstance(column, CategoricalColumn):
-        codes = column.codes.astype(np.float64)
-        codes[column.codes >= column.missing_code] = np.nan
-        return codes
-    return np.asarray(getattr(column, "values", column), dtype=np.float64)
+        return column
+    if isinstance(column, DatetimeColumn):
+        return days(column)
+    values = column if isinstance(column, np.ndarray) else column.values
+    endless = np.isinf(values)
+    return NumericColumn(np.where(endless, np.nan, values) if endless.any() else values)
 
 
-def _signed_codes(column: CategoricalColumn) -> NDArray[np.int64]:
-    codes = column.codes.astype(np.int64)
-    codes[codes >= column.missing_code] = -1
-    return codes
+def _number(
+    spec: ColumnSpec, series: Series, column: CategoricalColumn
+) -> CategoricalColumn | NumericColumn:
+    """Numbers that are keys are still numbers, unless float64 cannot hold them."""
+    if FAMILIES[spec.dtype] != "number" or any(abs(v) > EXACT for v in spec.categories):  # type: ignore[arg-type, operator]
+        return column
+    read = encode(series, spec.name, "numeric").column
+    return read if isinstance(read, NumericColumn) else column
 
 
-def _frame(target: str, columns: Mapping[str, Any], n_rows: int, index: Any) -> Any:
-    if target == "pandas":
-        import pandas as pd
-
-        return pd.DataFrame(dict(columns), index=index if columns else range(n_rows))
-    import polars as pl
-
-    # objects one by one, so that their own type decides
-    typed = {
-        name: values.tolist() if values.dtype == object else values
-        for name, values in columns.items()
-    }
-    return pl.DataFrame(typed)
-
-
-def _convert(native: Any, target: str) -> Any:
-    frame: Any = nw.from_native(native, eager_only=True)
-    if target == "pandas":
-        return native if frame.implementation.is_pandas() else frame.to_pandas()
-    if target == "polars":
-        return native if frame.implementation.is_polars() else frame.to_polars()
-    return native
-
-
-def _beside_pandas(old: Any, new: Mapping[str, New], keep: bool, n_rows: int) -> Any:
-    import pandas as pd
-
-    columns: dict[str, Any] = {}
-    for name, column in new.items():
-        if isinstance(column, CategoricalColumn):
-            columns[name] = pd.Categorical.from_codes(
-                _signed_codes(column), categories=list(column.categories)
-            )
-        else:
-            columns[name] = _numbers(column)
-    made = pd.DataFrame(columns, index=old.index)
-    return pd.concat([old, made], axis=1) if keep else made
-
-
-def _beside_polars(old: Any, new: Mapping[str, New], keep: bool) -> Any:
-    import polars as pl
-
-    made = []
-    for name, column in new.items():
-        if isinstance(column, CategoricalColumn):
-            values = _texts(column)
-            made.append(pl.Series(name, values, dtype=pl.Categorical))
-        else:
-            made.append(pl.Series(name, _numbers(column), nan_to_null=True))
-    return old.with_columns(made) if keep else pl.DataFrame(made)
-
-
-def _beside_arrow(old: Any, new: Mapping[str, New], keep: bool) -> Any:
-    import pyarrow as pa
-
-    made: dict[str, Any] = {}
-    for name, column in new.items():
-        if isinstance(column, CategoricalColumn):
-            texts = pa.array(_texts(column), pa.string())
-            made[name] = texts.dictionary_encode()
-        else:
-            made[name] = pa.array(_numbers(column), from_pandas=True)
-    if not keep:
-        return pa.table(made)
-    for name, values in made.items():
-        old = old.append_column(name, values)
-    return old
-
-
-def _texts(column: CategoricalColumn) -> list[str | None]:
-    names = [str(value) for value in column.categories]
-    return [None if c < 0 else names[c] for c in _signed_codes(column).tolist()]
+def _is_plain(series: Series) -> bool:
+    """Whether a column holds numbers of a type that every model takes."""
+    if isinstance(series, np.ndarray):
+        return series.dtype.kind in "biuf" and series.dtype.itemsize <= 8
+    if series.implementation.is_pandas():
+        # LightGBM refuses pandas columns of Arrow types, CatBoost a missing boolean
+        dtype = series.to_native().dtype
+        masked = str(dtype).startswith(("Int", "UInt", "Float"))
+        return masked or (isinstance(dtype, np.dtype) and dtype.kind in "biuf")
+    return series.dtype in _PLAIN

@@ -35,6 +35,9 @@ class Expression:
     def __str__(self) -> str:
         return self.name
 
+    def __repr__(self) -> str:
+        return self.name
+
     def columns(self) -> tuple[str, ...]:
         """Names of the base columns it uses, each once, in order of appearance."""
         return tuple(
@@ -84,21 +87,21 @@ class Expression:
         return Call(str(data["op"]), args)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Column(Expression):
     """A column of the input."""
 
     name_: str
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Literal(Expression):
     """A constant argument."""
 
     value: str | int | float
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Call(Expression):
     """An operator on arguments.
 
@@ -108,7 +111,7 @@ class Call(Expression):
 
     op: str
     args: tuple[Expression, ...]
-    _hash: int = field(init=False, repr=False, compare=False)
+    _hash: int = field(init=False, compare=False)
 
     def __post_init__(self) -> None:
         op = find(self.op)

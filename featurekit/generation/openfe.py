@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from joblib import effective_n_jobs
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context, clone
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import (
@@ -24,10 +24,9 @@ from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import (
     _check_feature_names_in,
     check_is_fitted,
-    validate_data,
 )
 
-from featurekit.data import Schema, append_columns, frame_type
+from featurekit.data import FORMATS, Output, Schema, frame_type, select_columns
 from featurekit.data.columns import CategoricalColumn, Table
 from featurekit.data.frames import open_frame
 from featurekit.exceptions import BackendUnavailableError, warn
@@ -55,6 +54,7 @@ from featurekit.fitting import (
     make_folds,
     relative_weights,
 )
+from featurekit.fitting.transformer import check_columns, fit_context
 from featurekit.generation import report
 from featurekit.generation.gate import SIZES, Verdict, judge
 from featurekit.generation.model import (
@@ -78,6 +78,8 @@ from featurekit.statistics.folds import Folds
 
 UNJUDGED = 10
 BASE_ROUNDS = 72
+_AS_BEFORE = {"format": "input", "dense": {}}
+"""The output of files that were stored before there was ``output_format``."""
 
 
 @dataclass
@@ -168,6 +170,18 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         Seeds the folds, the data blocks and LightGBM.
     extra_columns : {"raise", "ignore"}, default="raise"
         What ``transform`` does with columns not seen in fit, or seen in another order.
+        "ignore" leaves the former out and gives the columns of fit in fit's order.
+    output_format : {"codes", "category", "onehot", "input"}, default="codes"
+        Form of the columns that ``transform`` returns. With "codes", numbers stay as
+        they are, text and categories become codes (alphabetical order of the values
+        seen in fit), datetimes days since 1970, and missing or unseen values NaN:
+        LightGBM, XGBoost, CatBoost and scikit-learn's models of histograms take this
+        from any frame library. "category" gives categories in the frame library's own
+        type instead of codes, for models that treat these apart: LightGBM and
+        scikit-learn from pandas, XGBoost with ``enable_categorical=True``. "onehot"
+        gives float64 without missing values, for linear models: an indicator for each
+        of the 32 most frequent categories, the median for missing numbers and an
+        indicator of these. "input" gives the columns as they came in.
     verbose : int, default=0
         1 shows progress.
 
@@ -257,6 +271,7 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
         "extra_columns": [StrOptions({"raise", "ignore"})],
+        "output_format": [StrOptions(set(FORMATS))],
         "verbose": ["verbose", Interval(Real, 0, None, closed="left")],
     }
 
@@ -283,6 +298,7 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         n_jobs: int | None = None,
         random_state: Any = None,
         extra_columns: str = "raise",
+        output_format: str = "codes",
         verbose: int = 0,
     ) -> None:
         self.n_features = n_features
@@ -305,11 +321,12 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.extra_columns = extra_columns
+        self.output_format = output_format
         self.verbose = verbose
 
     # -- fit -----------------------------------------------------------------------
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None
     ) -> OpenFE:
@@ -331,7 +348,7 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         self._search(X, y, sample_weight, groups)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit_transform(
         self, X: Any, y: Any = None, sample_weight: Any = None, groups: Any = None
     ) -> Any:
@@ -352,7 +369,7 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             )
             for node, fitted in zip(self.features_, self._fitted, strict=True)
         }
-        return self._output(X, new)
+        return self._write(X, new, start.table)
 
     def _search(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> _Start:
         budget = Budget(self.time_budget)
@@ -427,7 +444,7 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
 
     def _learn_schema(self, X: Any) -> tuple[Schema, Table]:
         schema, table = Schema.learn(X, self.categorical_features)
-        validate_data(self, X, skip_check_array=True)
+        check_columns(self, X, reset=True)
         return schema, table
 
     def _pool(self, table: Table, names: tuple[str, ...]) -> list[Member]:
@@ -535,6 +552,12 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             fit(node, problem.table, target, problem.folds) for node in self.features_
         ]
         self._schema = start.schema
+        # what transform gives, though fit_transform gives out-of-fold values: the
+        # columns must be the same
+        new = self._new(problem.table) if self.output_format == "onehot" else {}
+        self._output = Output.learn(
+            self.output_format, start.schema, problem.table, new
+        )
         self.gate_ = verdict
         self.stopped_ = budget.why
         self.task_ = start.target.task
@@ -567,30 +590,34 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         check_is_fitted(self, "features_")
         frame_type(X)  # refuses what is no table before anything else looks at it
         if self.extra_columns == "raise":
-            validate_data(self, X, skip_check_array=True, reset=False)
+            check_columns(self, X, reset=False)
         table = self._schema.read(X, extra=self.extra_columns)  # type: ignore[arg-type]
-        new = {
+        return self._write(X, self._new(table), table)
+
+    def _new(self, table: Table) -> dict[str, Any]:
+        """The features of rows that were not learnt from."""
+        return {
             node.name: _column(fitted.values(table), fitted)
             for node, fitted in zip(self.features_, self._fitted, strict=True)
         }
-        return self._output(X, new)
 
-    def _output(self, X: Any, new: dict[str, Any]) -> Any:
+    def _write(self, X: Any, new: dict[str, Any], table: Table) -> Any:
         container = _get_output_config("transform", self)["dense"]
-        names: list[str] = []
-        if self.keep_input and self.extra_columns == "raise":
-            names = list(self.get_feature_names_out()[: self.n_features_in_])
-        return append_columns(
-            X, new, keep_input=self.keep_input, container=container, input_names=names
-        )
+        if not self.keep_input:
+            return self._output.without_input().write(X, new, container)
+        X = select_columns(X, self._schema.positions(X))
+        return self._output.write(X, new, container, table)
 
     def get_feature_names_out(self, input_features: Any = None) -> np.ndarray:
         """Names of the columns that ``transform`` returns, ndarray of str."""
         check_is_fitted(self, "features_")
-        names = _check_feature_names_in(self, input_features)
+        names = list(_check_feature_names_in(self, input_features))
         new = [node.name for node in self.features_]
-        kept = list(names) if self.keep_input else []
-        return np.array([*kept, *new], dtype=object)
+        if self.keep_input:
+            out = self._output.names(new, names)
+        else:
+            out = self._output.without_input().names(new)
+        return np.array(out, dtype=object)
 
     # -- before, after -------------------------------------------------------------
 
@@ -659,6 +686,7 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 "named_columns": hasattr(self, "feature_names_in_"),
                 "keep_input": self.keep_input,
                 "extra_columns": self.extra_columns,
+                "output": self._output.to_dict(),
                 "task": self.task_,
                 "classes": list(getattr(self, "classes_", np.array([])).tolist()),
                 "base_score": self.base_score_,
@@ -685,12 +713,14 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             n_features=max(1, len(fitted)),
             keep_input=bool(data.get("keep_input", True)),
             extra_columns=data.get("extra_columns", "raise"),
+            output_format=data.get("output", _AS_BEFORE)["format"],
         )
         names = [spec.name for spec in schema.specs]
         self.n_features_in_ = len(names)
         if data.get("named_columns"):
             self.feature_names_in_ = np.array(names, dtype=object)
         self._schema = schema
+        self._output = Output.from_dict(data.get("output", _AS_BEFORE), schema)
         self._fitted = fitted
         self.features_ = [parse(name) for name in data.get("names", [])]
         self.task_ = data.get("task", "")

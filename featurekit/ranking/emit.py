@@ -7,11 +7,23 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from featurekit.data.columns import CategoricalColumn
+from featurekit.data.columns import (
+    MISSING_DATETIME,
+    CategoricalColumn,
+    Column,
+    DatetimeColumn,
+    Kind,
+    NumericColumn,
+    code_dtype,
+)
+from featurekit.data.dense import Dense, learn_dense
+from featurekit.data.ingest import ColumnSpec
+from featurekit.data.output import days
 from featurekit.data.vocabulary import Raw
 from featurekit.expressions.evaluate import Distinct, Fitted
 from featurekit.expressions.keyed import Key, key_labels
-from featurekit.expressions.tree import Call, Column
+from featurekit.expressions.tree import Call
+from featurekit.expressions.tree import Column as Input
 from featurekit.ranking.counting import Counted
 
 Ints = NDArray[np.int64]
@@ -39,7 +51,7 @@ def expression(columns: Sequence[Counted], missing: str) -> Call:
 
 
 def _part(column: Counted) -> Fitted:
-    base = Column(column.name)
+    base = Input(column.name)
     if column.edges is None:
         return Fitted(base)
     return Fitted(Call("bin", (base,)), (Fitted(base),), column.edges[1:])
@@ -93,6 +105,57 @@ def cross_keys(
         ids[gone] = ids[int(np.argmin(gone))]
         return Raw("whole", "integer", ids, gone)
     return Raw("whole", "integer", ids, None)
+
+
+def output_spec(column: Counted) -> ColumnSpec:
+    """What ``transform`` has to know of a column to give it in a model's form.
+
+    Whole numbers are categories here, but numbers to a model.
+    """
+    vocabulary = column.vocabulary
+    if vocabulary.dtype == "string":
+        return column.spec()
+    kind: Kind = "datetime" if vocabulary.family == "time" else "numeric"
+    word = "null" if vocabulary.family is None else vocabulary.dtype
+    return ColumnSpec(column.name, kind, (), word)
+
+
+def dense_of(column: Counted, sizes: Ints) -> Dense:
+    """How a counted column becomes numbers without missing values.
+
+    Parameters
+    ----------
+    column : Counted
+    sizes : int64 array (codes,)
+        Rows of each of the vocabulary's codes; code 0 is missing.
+    """
+    weight = np.append(sizes[1:], sizes[:1]).astype(np.float64)
+    spec, values = output_spec(column), column.vocabulary.distinct()
+    typed: Column
+    if spec.kind == "categorical":
+        place = {value: i for i, value in enumerate(spec.categories)}
+        n = len(place)
+        codes = [place.get(value, n + 1) for value in values]
+        typed = CategoricalColumn(np.array([*codes, n]), spec.categories)
+    elif spec.kind == "datetime":
+        times = np.append(values.view(np.int64), MISSING_DATETIME)
+        typed = days(DatetimeColumn(times))
+    else:
+        numbers = np.asarray(values if spec.dtype != "null" else [], np.float64)
+        typed = NumericColumn(np.append(numbers, np.nan))
+    seen = weight > 0
+    return learn_dense(typed.take(seen), weight[seen])
+
+
+def dense_of_cross(cross: Counted) -> Dense:
+    """How a counted cross becomes indicators of its combinations."""
+    n = len(cross.combinations())
+    missing = round((1 - cross.coverage) * float(cross.class_rows.sum()))
+    weight = np.append(cross.table.sizes[-n:], missing).astype(np.float64)
+    codes = np.arange(n + 1, dtype=code_dtype(n))
+    column = CategoricalColumn(codes, key_labels(n))
+    seen = weight > 0
+    return learn_dense(column.take(seen), weight[seen])
 
 
 def as_column(values: Key) -> CategoricalColumn:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from joblib import effective_n_jobs
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin, _fit_context
+from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
@@ -19,12 +19,11 @@ from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import (
     _check_feature_names_in,
     check_is_fitted,
-    validate_data,
 )
 
-from featurekit.data import append_columns, frame_type, select_columns
+from featurekit.data import FORMATS, Output, frame_type, select_columns
 from featurekit.data.frames import open_frame
-from featurekit.data.ingest import Schema, positions_of
+from featurekit.data.ingest import ColumnSpec, Schema, positions_of
 from featurekit.data.scan import UnsettledTypesError, is_source, scan
 from featurekit.exceptions import (
     BackendUnavailableError,
@@ -37,6 +36,7 @@ from featurekit.expressions.naming import warn_of_refused
 from featurekit.expressions.tree import Expression
 from featurekit.fitting import TASKS, check_weights
 from featurekit.fitting.reading import open_target
+from featurekit.fitting.transformer import check_columns, fit_context
 from featurekit.ranking import drift, emit, heuristics, scoring
 from featurekit.ranking.counting import (
     Counted,
@@ -129,6 +129,9 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         Threads. The result does not depend on it.
     random_state : int, RandomState or None, default=None
         Seeds noise controls and models.
+    output_format : {"codes", "category", "onehot", "input"}, default="codes"
+        Form of the columns that ``transform`` returns; see `OpenFE`. Whole numbers stay
+        numbers, though they are ranked as categories.
     verbose : int, default=0
         1 shows progress.
 
@@ -231,6 +234,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         "device": [StrOptions({"auto", "cpu", "cuda"})],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
+        "output_format": [StrOptions(set(FORMATS))],
         "verbose": ["verbose", Interval(Real, 0, None, closed="left")],
     }
 
@@ -255,6 +259,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         device: str = "auto",
         n_jobs: int | None = None,
         random_state: Any = None,
+        output_format: str = "codes",
         verbose: int = 0,
     ) -> None:
         self.score = score
@@ -275,11 +280,12 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         self.device = device
         self.n_jobs = n_jobs
         self.random_state = random_state
+        self.output_format = output_format
         self.verbose = verbose
 
     # -- fit -----------------------------------------------------------------------
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> OutRank:
         """Count every column against the target, and rank.
 
@@ -425,7 +431,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 "OutRank requires y to be passed, but the target y is None: it ranks "
                 "by what columns tell of it"
             )
-        validate_data(self, X, skip_check_array=True, reset=reset)
+        check_columns(self, X, reset=reset)
         frame = open_frame(X)
         series = open_target(y, frame.n_rows)
         weight = check_weights(sample_weight, frame.n_rows)
@@ -608,11 +614,28 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         ]
         self.crosses_: list[Expression] = [f.expression for f in self._fitted]
         warn_of_refused(self.crosses_)
+        self._output = self._learn_output(chosen, columns)
         used = {name for node in self.crosses_ for name in node.columns()}
         self._schema = Schema(
             tuple(column.spec() for column in columns if column.name in used),
             hasattr(self, "feature_names_in_"),
         )
+
+    def _learn_output(self, chosen: list[Line], columns: list[Counted]) -> Output:
+        """The form of the selected columns, then of the selected crosses."""
+        kept = [columns[i] for i in np.flatnonzero(self._support)]
+        specs = tuple(emit.output_spec(column) for column in kept)
+        schema = Schema(specs, hasattr(self, "feature_names_in_"))
+        dense = {}
+        if self.output_format == "onehot":
+            tables = self._counts.tables
+            for column in kept:
+                sizes = tables[column.name].per_code()
+                dense[column.name] = emit.dense_of(column, sizes)
+            for cross in (line.counted for line in chosen):
+                if cross is not None:
+                    dense[cross.name] = emit.dense_of_cross(cross)
+        return Output(self.output_format, schema, dense)
 
     # -- apply ---------------------------------------------------------------------
 
@@ -625,7 +648,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         return np.flatnonzero(self._support) if indices else self._support.copy()
 
     def transform(self, X: Any) -> Any:
-        """The selected columns as they are, and the selected crosses as categories.
+        """The selected columns and crosses, in the form that ``output_format`` names.
 
         Parameters
         ----------
@@ -639,7 +662,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         """
         check_is_fitted(self, "scores_")
         frame_type(X)
-        validate_data(self, X, skip_check_array=True, reset=False)
+        check_columns(self, X, reset=False)
         new: dict[str, Any] = {}
         if self._fitted:
             names = open_frame(X).names
@@ -651,16 +674,14 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             }
         kept = np.flatnonzero(self._support).tolist()
         container = _get_output_config("transform", self)["dense"]
-        return append_columns(
-            select_columns(X, kept), new, keep_input=True, container=container,
-            input_names=list(_check_feature_names_in(self)[kept]),
-        )  # fmt: skip
+        return self._output.write(select_columns(X, kept), new, container)
 
     def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
         """Names of the columns that ``transform`` returns, ndarray of str."""
         check_is_fitted(self, "scores_")
         names = _check_feature_names_in(self, input_features)[self._support]
-        return np.array([*names, *(node.name for node in self.crosses_)], dtype=object)
+        new = [node.name for node in self.crosses_]
+        return np.array(self._output.names(new, list(names)), dtype=object)
 
     def to_json(self, path: str | Path) -> None:
         """Write what ``transform`` needs, and the scores; `from_json` reads it."""
@@ -676,6 +697,8 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 "ranking": self.ranking_.tolist(),
                 "schema": self._schema.to_dict(),
                 "features": [export.fitted_to_dict(f) for f in self._fitted],
+                "output": self._output.to_dict(),
+                "output_schema": self._output.schema.to_dict(),
                 "scores": _to_json(self.scores_),
             },
         )
@@ -706,6 +729,14 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 f"{path} is incomplete ({type(error).__name__}: {error}). Write it "
                 "again with to_json."
             ) from None
+        if "output" in data:
+            kept = Schema.from_dict(data["output_schema"])
+            self._output = Output.from_dict(data["output"], kept)
+        else:  # stored before there was output_format
+            names = [data["names_in"][i] for i in np.flatnonzero(self._support)]
+            specs = tuple(ColumnSpec(name, "numeric") for name in names)
+            self._output = Output("input", Schema(specs, bool(data["named_columns"])))
+        self.output_format = self._output.format
         self._schema = schema
         self._fitted = fitted
         self.crosses_ = [f.expression for f in fitted]

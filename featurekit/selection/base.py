@@ -19,19 +19,20 @@ from sklearn.utils._set_output import _get_output_config
 from sklearn.utils.validation import (
     _check_feature_names_in,
     check_is_fitted,
-    validate_data,
 )
 
 from featurekit.data import (
+    FORMATS,
     CategoricalColumn,
     NumericColumn,
+    Output,
     Schema,
     Table,
-    append_columns,
     frame_type,
     select_columns,
 )
-from featurekit.data.frames import as_matrix, column_names, header, open_frame
+from featurekit.data.assemble import Own, assemble
+from featurekit.data.frames import as_matrix, open_frame
 from featurekit.fitting import (
     TASKS,
     Target,
@@ -40,6 +41,7 @@ from featurekit.fitting import (
     make_folds,
 )
 from featurekit.fitting.reading import open_target, take_rows
+from featurekit.fitting.transformer import check_columns
 from featurekit.selection.design import Design, Units
 
 Floats = NDArray[np.float64]
@@ -52,6 +54,7 @@ class Rows:
 
     Attributes
     ----------
+    schema : Schema
     table : Table
         n rows, d columns.
     units : Units
@@ -67,6 +70,7 @@ class Rows:
         The number of each row of X among these, or -1, where some are left out.
     """
 
+    schema: Schema
     table: Table
     units: Units
     target: Target | None
@@ -90,6 +94,7 @@ class Rows:
             y = target.y[rows]
             target = Target(y, target.task, target.labels, target.metric, target.loss)
         return Rows(
+            self.schema,
             table,
             self.units,
             target,
@@ -107,9 +112,9 @@ class Selector(
 ):
     """Base of the selectors: a subclass ranks units, this does the rest.
 
-    A subclass has the parameters ``n_features_to_select``, ``groups`` and
-    ``categorical_features``; supervised ones also ``task``. Its ``fit`` is three lines:
-    `_read` the rows, compute, `_keep` what was found.
+    A subclass has the parameters ``n_features_to_select``, ``groups``,
+    ``categorical_features`` and ``output_format``; supervised ones also ``task``. Its
+    ``fit`` is three lines: `_read` the rows, compute, `_keep` what was found.
 
     Attributes
     ----------
@@ -126,6 +131,7 @@ class Selector(
     """
 
     _supervised = True
+    output_format: str
 
     _shared_constraints: dict[str, Any] = {
         "n_features_to_select": [
@@ -136,6 +142,7 @@ class Selector(
         ],
         "groups": ["array-like", None],
         "categorical_features": [StrOptions({"auto"}), "array-like"],
+        "output_format": [StrOptions(set(FORMATS))],
         "task": [StrOptions(set(TASKS))],
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
@@ -165,7 +172,7 @@ class Selector(
                 f"{type(self).__name__} requires y to be passed, but the target y is "
                 "None: it selects by what columns tell of it"
             )
-        self._check_names(X, reset=True)
+        check_columns(self, X, reset=True)
         # the target first: it may be refused before anything is done with X
         n_rows = open_frame(X).n_rows
         weight = check_weights(sample_weight, n_rows)
@@ -187,25 +194,19 @@ class Selector(
         self.n_features_in_ = len(schema)
         if present is not None:
             table = _relearn(table.take(present))
+            schema = schema.with_categories(table)
         _refuse_infinity(table)
         if target is not None:
             self.task_ = target.task
             if target.task != "regression":
                 self.classes_ = np.array(target.labels)
-            elif hasattr(self, "classes_"):
-                del self.classes_  # of an earlier fit
         varies = _varies(table)
         if len(table) > 1 and not varies.any():
             raise ValueError(
                 f"all {len(schema)} columns of X are constant: there is nothing to "
                 "select by. Check how X was made."
             )
-        return Rows(table, units, target, weight, groups, varies, place)
-
-    def _check_names(self, X: Any, reset: bool) -> None:
-        """Learn the names of columns, or hold them against those of fit."""
-        frame = header(X) if isinstance(X, Mapping) else X
-        validate_data(self, frame, skip_check_array=True, reset=reset)
+        return Rows(schema, table, units, target, weight, groups, varies, place)
 
     def _n_threads(self) -> int:
         return int(effective_n_jobs(getattr(self, "n_jobs", None)))
@@ -274,6 +275,9 @@ class Selector(
         kept = [units.columns(u) for u in ranked[:n_keep]]
         self.order_ = np.concatenate([np.empty(0, np.int64), *kept])
         self.n_features_to_select_ = int(n_keep)
+        chosen = np.flatnonzero(self.support_)
+        schema = rows.schema.select([rows.schema.names[i] for i in chosen])
+        self._output = Output.learn(self.output_format, schema, rows.table)
 
     def _get_support_mask(self) -> NDArray[np.bool_]:
         check_is_fitted(self, "support_")
@@ -282,7 +286,7 @@ class Selector(
     # -- output --------------------------------------------------------------------
 
     def transform(self, X: Any) -> Any:
-        """The columns that are kept, as they are.
+        """The columns that are kept, in the form that ``output_format`` names.
 
         Parameters
         ----------
@@ -293,22 +297,20 @@ class Selector(
         -------
         frame or array of shape (n, columns kept)
             Of the type that came in, or that ``set_output`` asks for; in the order of
-            X. Types of columns stay.
+            X. Numbers keep their type.
         """
         check_is_fitted(self, "support_")
         frame_type(X)
-        self._check_names(X, reset=False)
-        kept = np.flatnonzero(self.support_).tolist()
+        check_columns(self, X, reset=False)
+        chosen = select_columns(X, np.flatnonzero(self.support_).tolist())
         container = _get_output_config("transform", self)["dense"]
-        chosen = select_columns(X, kept)
-        names = list(_check_feature_names_in(self)[kept])
-        plain = frame_type(X) == "numpy"
-        # a selector that was fitted on an array gives its own names to a frame
-        if container == "default" and (plain or list(column_names(chosen)) == names):
-            return chosen
-        return append_columns(
-            chosen, {}, keep_input=True, container=container, input_names=names
-        )
+        return self._output.write(chosen, container=container)
+
+    def get_feature_names_out(self, input_features: Any = None) -> NDArray[Any]:
+        """Names of the columns that ``transform`` returns, ndarray of str."""
+        check_is_fitted(self, "support_")
+        names = _check_feature_names_in(self, input_features)[self.support_]
+        return np.array(self._output.names(inputs=list(names)), dtype=object)
 
     def inverse_transform(self, X: Any) -> NDArray[Any]:
         """An array of all columns, those that were left out filled with 0.
@@ -322,9 +324,15 @@ class Selector(
         array of shape (n, d)
         """
         check_is_fitted(self, "support_")
+        if self.output_format == "onehot":
+            raise ValueError(
+                "inverse_transform does not apply to output_format='onehot', where a "
+                "category is several columns. Use output_format='codes' or 'input'."
+            )
         # scikit-learn's own refuses missing values, which these columns may have
         if isinstance(X, Mapping):
-            X = append_columns(X, {}, keep_input=True, container="pandas")
+            names = {name: Own(i) for i, name in enumerate(X)}
+            X = assemble(X, names, "pandas")
         kept = as_matrix(X)
         if kept.shape[1] != self.support_.sum():
             raise ValueError(

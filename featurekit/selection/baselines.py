@@ -5,9 +5,9 @@ from __future__ import annotations
 from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any
 
-from sklearn.base import _fit_context
 from sklearn.utils._param_validation import Interval, RealNotInt
 
+from featurekit.fitting.transformer import fit_context
 from featurekit.selection.base import Selector
 from featurekit.selection.sequential_attention import SequentialAttention
 from featurekit.selection.trained import Layout, TrainedSelector
@@ -58,6 +58,8 @@ class OMP(SequentialAttention):
     random_state : int, RandomState or None, default=None
         Draws the rows held out.
     verbose : int, default=0
+    output_format : {"codes", "category", "onehot", "input"}, default="codes"
+        Form of the columns that ``transform`` returns; see `OpenFE`.
 
     Attributes
     ----------
@@ -86,6 +88,7 @@ class OMP(SequentialAttention):
             "n_features_to_select", "features_per_step", "class_weight",
             "validation_fraction", "n_iter_no_change", "groups",
             "categorical_features", "task", "time_budget", "random_state", "verbose",
+            "output_format",
         )
     }  # fmt: skip
 
@@ -103,6 +106,7 @@ class OMP(SequentialAttention):
         time_budget: float | None = None,
         random_state: Any = None,
         verbose: int = 0,
+        output_format: str = "codes",
     ) -> None:
         self.n_features_to_select = n_features_to_select
         self.features_per_step = features_per_step
@@ -115,6 +119,7 @@ class OMP(SequentialAttention):
         self.time_budget = time_budget
         self.random_state = random_state
         self.verbose = verbose
+        self.output_format = output_format
 
 
 class _AtOnce(TrainedSelector):
@@ -122,7 +127,7 @@ class _AtOnce(TrainedSelector):
 
     warmup: float = 0.0
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> _AtOnce:
         """Choose columns.
 
@@ -185,6 +190,8 @@ class GroupLasso(_AtOnce):
     device : {"auto", "cpu", "cuda"}, default="auto"
     random_state : int, RandomState or None, default=None
     verbose : int, default=0
+    output_format : {"codes", "category", "onehot", "input"}, default="codes"
+        Form of the columns that ``transform`` returns; see `OpenFE`.
 
     Attributes
     ----------
@@ -231,6 +238,7 @@ class GroupLasso(_AtOnce):
         device: str = "auto",
         random_state: Any = None,
         verbose: int = 0,
+        output_format: str = "codes",
     ) -> None:
         self.n_features_to_select = n_features_to_select
         self.penalty = penalty
@@ -246,6 +254,7 @@ class GroupLasso(_AtOnce):
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
+        self.output_format = output_format
 
     def _gate(
         self, layout: Layout, network: Network, unit: Any, generator: Any
@@ -277,6 +286,8 @@ class SequentialLasso(GroupLasso):
         more.
     groups, categorical_features, task, time_budget, device, random_state, verbose
         As for `GroupLasso`.
+    output_format : {"codes", "category", "onehot", "input"}, default="codes"
+        Form of the columns that ``transform`` returns; see `OpenFE`.
 
     Attributes
     ----------
@@ -326,6 +337,7 @@ class SequentialLasso(GroupLasso):
         device: str = "auto",
         random_state: Any = None,
         verbose: int = 0,
+        output_format: str = "codes",
     ) -> None:
         super().__init__(
             n_features_to_select, penalty=penalty,
@@ -333,7 +345,7 @@ class SequentialLasso(GroupLasso):
             batch_size=batch_size, n_epochs=n_epochs, class_weight=class_weight,
             groups=groups, categorical_features=categorical_features, task=task,
             time_budget=time_budget, device=device, random_state=random_state,
-            verbose=verbose,
+            verbose=verbose, output_format=output_format,
         )  # fmt: skip
         self.features_per_step = features_per_step
         self.warmup = warmup
@@ -355,6 +367,8 @@ class OneShotAttention(_AtOnce):
         As for `GroupLasso`.
     groups, categorical_features, task, time_budget, device, random_state, verbose
         As for `GroupLasso`.
+    output_format : {"codes", "category", "onehot", "input"}, default="codes"
+        Form of the columns that ``transform`` returns; see `OpenFE`.
 
     Attributes
     ----------
@@ -410,6 +424,7 @@ class OneShotAttention(_AtOnce):
         device: str = "auto",
         random_state: Any = None,
         verbose: int = 0,
+        output_format: str = "codes",
     ) -> None:
         self.n_features_to_select = n_features_to_select
         self.mask_layer_sizes = mask_layer_sizes
@@ -425,6 +440,7 @@ class OneShotAttention(_AtOnce):
         self.device = device
         self.random_state = random_state
         self.verbose = verbose
+        self.output_format = output_format
 
     def _gate(
         self, layout: Layout, network: Network, unit: Any, generator: Any

@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import binom
-from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from featurekit.exceptions import warn
 from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress, logger
+from featurekit.fitting.transformer import fit_context
 from featurekit.generation.model import THREADED_ROWS, base_matrix
 from featurekit.selection.base import Floats, Ints, Rows, Selector
 from featurekit.selection.resampling import draw
@@ -90,6 +90,8 @@ default="auto"
     time_budget : float or None, default=None
         Seconds after which no more rounds are begun; what is undecided stays so.
         Ctrl-C does the same.
+    output_format : {"codes", "category", "onehot", "input"}, default="codes"
+        Form of the columns that ``transform`` returns; see `OpenFE`.
 
     Attributes
     ----------
@@ -163,6 +165,7 @@ default="auto"
                 "n_jobs",
                 "random_state",
                 "verbose",
+                "output_format",
             )
         },
         "n_features_to_select": [
@@ -196,6 +199,7 @@ default="auto"
         random_state: Any = None,
         verbose: int = 0,
         time_budget: float | None = None,
+        output_format: str = "codes",
     ) -> None:
         self.n_features_to_select = n_features_to_select
         self.importance = importance
@@ -211,8 +215,9 @@ default="auto"
         self.random_state = random_state
         self.verbose = verbose
         self.time_budget = time_budget
+        self.output_format = output_format
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> BorutaShadow:
         """Let columns compete with shadows, round after round.
 

@@ -9,16 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featurekit.data import CategoricalColumn, DatetimeColumn, NumericColumn, Table
-from featurekit.data.columns import MISSING_DATETIME
+from featurekit.data import Table
+from featurekit.data.columns import Column
+from featurekit.data.dense import learn_dense
 from featurekit.data.ingest import positions_of
 from featurekit.exceptions import SchemaError
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
-
-MAX_CATEGORIES = 32
-"""Categories with a number of their own; the others share one."""
 
 MIN_ROWS = 5.0
 """Rows that a category needs for a number of its own: one of an id has a single row."""
@@ -158,13 +156,9 @@ class Design:
         return out
 
 
-def parts(
-    column: NumericColumn | DatetimeColumn | CategoricalColumn, weight: Floats | None
-) -> list[NDArray[Any]]:
+def parts(column: Column, weight: Floats | None) -> list[NDArray[Any]]:
     """A column of a table as columns of a `Design`: float64 or bool arrays (n,)."""
-    if isinstance(column, CategoricalColumn):
-        return _indicators(column, weight)
-    return filled(numbers(column), weight)
+    return learn_dense(column, weight, MIN_ROWS).apply(column)
 
 
 @dataclass(frozen=True)
@@ -211,51 +205,3 @@ class Standard:
             return np.zeros(len(values))
         about = (values * self.scale - self.first) / self.largest
         return (about - self.mean) / self.length
-
-
-def numbers(column: NumericColumn | DatetimeColumn) -> Floats:
-    """Values, NaN where missing; of points in time their seconds."""
-    if isinstance(column, NumericColumn):
-        return column.values
-    seconds = column.values / 1e6
-    seconds[column.values == MISSING_DATETIME] = np.nan
-    return seconds
-
-
-def filled(values: Floats, weight: Floats | None) -> list[Floats]:
-    """Values with their median where missing; and where that is, if anywhere."""
-    missing = np.isnan(values)
-    if not missing.any():
-        return [values]
-    if missing.all():
-        return [np.zeros(len(values))]
-    middle = weighted_median(
-        values[~missing], None if weight is None else weight[~missing]
-    )
-    return [np.where(missing, middle, values), missing.astype(np.float64)]
-
-
-def weighted_median(values: Floats, weight: Floats | None = None) -> float:
-    """The least value that at least half of the rows do not exceed.
-
-    Always one of the values, so that a row of weight 2 is two rows.
-    """
-    order = np.argsort(values, kind="stable")
-    if weight is None:
-        return float(values[order[(len(values) - 1) // 2]])
-    total = np.cumsum(weight[order])
-    return float(values[order[np.searchsorted(total, total[-1] / 2)]])
-
-
-def _indicators(
-    column: CategoricalColumn, weight: Floats | None
-) -> list[NDArray[np.bool_]]:
-    size = column.n_categories + 1  # missing is one of them
-    rows = np.bincount(column.codes, weight, size).astype(np.float64)[:size]
-    frequent = np.argsort(-rows, kind="stable")[:MAX_CATEGORIES]
-    own = np.sort(frequent[rows[frequent] >= MIN_ROWS])
-    made = [column.codes == code for code in own]
-    rest = ~np.isin(column.codes, own)
-    if rest.any():
-        made.append(rest)
-    return made

@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import _fit_context, clone
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress, Step
 from featurekit.fitting import Target, make_folds
+from featurekit.fitting.transformer import fit_context
 from featurekit.selection.base import Rows, Selector
 from featurekit.selection.design import Design
 from featurekit.selection.forward import Search
@@ -102,6 +103,8 @@ class DisCo(Selector):
         Threads. The result does not depend on it.
     random_state : int, RandomState or None, default=None
     verbose : int, default=0
+    output_format : {"codes", "category", "onehot", "input"}, default="codes"
+        Form of the columns that ``transform`` returns; see `OpenFE`.
 
     Attributes
     ----------
@@ -225,6 +228,7 @@ feature_names_in_
         n_jobs: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
+        output_format: str = "codes",
     ) -> None:
         self.mode = mode
         self.n_features_to_select = n_features_to_select
@@ -249,8 +253,9 @@ feature_names_in_
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
+        self.output_format = output_format
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None
     ) -> DisCo:

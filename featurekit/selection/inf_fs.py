@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import _fit_context, clone
+from sklearn.base import clone
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress
 from featurekit.fitting import Target, make_folds
+from featurekit.fitting.transformer import fit_context
 from featurekit.selection.base import Rows, Selector, rounded
 from featurekit.selection.design import Design
 from featurekit.selection.judge import (
@@ -94,6 +95,8 @@ class InfFS(Selector):
     random_state : int, RandomState or None, default=None
         Seeds the folds of "cv".
     verbose : int, default=0
+    output_format : {"codes", "category", "onehot", "input"}, default="codes"
+        Form of the columns that ``transform`` returns; see `OpenFE`.
 
     Attributes
     ----------
@@ -178,6 +181,7 @@ feature_names_in_
         n_jobs: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
+        output_format: str = "codes",
     ) -> None:
         self.method = method
         self.alpha = alpha
@@ -194,12 +198,13 @@ feature_names_in_
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
+        self.output_format = output_format
 
     @property
     def _supervised(self) -> bool:  # type: ignore[override]
         return self.method == "supervised"
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, groups: Any = None
     ) -> InfFS:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from featurekit.data import CategoricalColumn
 from featurekit.selection.base import Rows, rounded
-from featurekit.selection.design import filled, numbers, parts
+from featurekit.selection.design import parts
 from featurekit.selection.redundancy import greedy_order, shares_told
 from featurekit.statistics.contingency import false_discovery_rate
 from featurekit.statistics.distance import (
@@ -233,4 +233,4 @@ def _variables(rows: Rows, j: int) -> list[tuple[Floats, bool]]:
     column = rows.table.columns[j]
     if isinstance(column, CategoricalColumn):
         return [(column.codes.astype(np.float64), True)]
-    return list(zip(filled(numbers(column), rows.weight), (False, True), strict=False))
+    return list(zip(parts(column, rows.weight), (False, True), strict=False))

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from sklearn.base import _fit_context
 from sklearn.utils._param_validation import StrOptions
 
+from featurekit.fitting.transformer import fit_context
 from featurekit.selection.base import Floats, Ints, Rows, Selector, rounded
 from featurekit.selection.design import Design, Standard
 
@@ -50,6 +50,8 @@ class MRMR(Selector):
         Columns whose numbers are categories. Text and categories always are.
     task : {"auto", "classification", "regression", "binary", "multiclass"}, \
 default="auto"
+    output_format : {"codes", "category", "onehot", "input"}, default="codes"
+        Form of the columns that ``transform`` returns; see `OpenFE`.
 
     Attributes
     ----------
@@ -119,7 +121,13 @@ default="auto"
 
     _parameter_constraints: dict[str, Any] = {
         name: Selector._shared_constraints[name]
-        for name in ("n_features_to_select", "groups", "categorical_features", "task")
+        for name in (
+            "n_features_to_select",
+            "groups",
+            "categorical_features",
+            "task",
+            "output_format",
+        )
     } | {
         "relevance": [StrOptions({"f", "correlation"})],
         "scheme": [StrOptions({"quotient", "difference"})],
@@ -134,6 +142,7 @@ default="auto"
         groups: Any = None,
         categorical_features: Any = "auto",
         task: str = "auto",
+        output_format: str = "codes",
     ) -> None:
         self.n_features_to_select = n_features_to_select
         self.relevance = relevance
@@ -141,8 +150,9 @@ default="auto"
         self.groups = groups
         self.categorical_features = categorical_features
         self.task = task
+        self.output_format = output_format
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> MRMR:
         """Choose one unit after the other.
 

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress
+from featurekit.fitting.transformer import fit_context
 from featurekit.selection.base import Rows, Selector, hold_out
 from featurekit.selection.design import Design
 from featurekit.selection.pursuit import held_out_losses, pursue
@@ -107,6 +107,8 @@ class SequentialAttention(TrainedSelector):
     random_state : int, RandomState or None, default=None
     verbose : int, default=0
         1 shows progress.
+    output_format : {"codes", "category", "onehot", "input"}, default="codes"
+        Form of the columns that ``transform`` returns; see `OpenFE`.
 
     Attributes
     ----------
@@ -236,6 +238,7 @@ class SequentialAttention(TrainedSelector):
         n_jobs: int | None = None,
         random_state: Any = None,
         verbose: int = 0,
+        output_format: str = "codes",
     ) -> None:
         self.n_features_to_select = n_features_to_select
         self.features_per_step = features_per_step
@@ -258,8 +261,9 @@ class SequentialAttention(TrainedSelector):
         self.n_jobs = n_jobs
         self.random_state = random_state
         self.verbose = verbose
+        self.output_format = output_format
 
-    @_fit_context(prefer_skip_nested_validation=True)
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(
         self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None
     ) -> SequentialAttention:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from sklearn import config_context, get_config
-from sklearn.base import _fit_context, clone
+from sklearn.base import clone
 from sklearn.utils import check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval, RealNotInt, StrOptions
 from sklearn.utils.metadata_routing import (
@@ -24,6 +24,7 @@ from featurekit.exceptions import warn
 from featurekit.execution.budget import Budget
 from featurekit.execution.local import run_threads
 from featurekit.execution.progress import Progress, logger
+from featurekit.fitting.transformer import fit_context
 from featurekit.selection.base import Floats, Ints, Rows, Selector
 from featurekit.selection.resampling import draw, refuse_one_class
 
@@ -77,6 +78,8 @@ default="auto"
     time_budget : float or None, default=None
         Seconds after which no more resamples are begun; at least one is finished.
         Ctrl-C does the same.
+    output_format : {"codes", "category", "onehot", "input"}, default="codes"
+        Form of the columns that ``transform`` returns; see `OpenFE`.
 
     Attributes
     ----------
@@ -163,7 +166,14 @@ default="auto"
         "time_budget": [Interval(Real, 0, None, closed="left"), None],
     } | {
         name: Selector._shared_constraints[name]
-        for name in ("groups", "task", "n_jobs", "random_state", "verbose")
+        for name in (
+            "groups",
+            "task",
+            "n_jobs",
+            "random_state",
+            "verbose",
+            "output_format",
+        )
     }
 
     def __init__(
@@ -182,6 +192,7 @@ default="auto"
         random_state: Any = None,
         verbose: int = 0,
         time_budget: float | None = None,
+        output_format: str = "codes",
     ) -> None:
         self.selector = selector
         self.threshold = threshold
@@ -196,6 +207,7 @@ default="auto"
         self.random_state = random_state
         self.verbose = verbose
         self.time_budget = time_budget
+        self.output_format = output_format
 
     @property
     def _supervised(self) -> bool:  # type: ignore[override]
@@ -203,7 +215,7 @@ default="auto"
 
     # -- fit -----------------------------------------------------------------------
 
-    @_fit_context(prefer_skip_nested_validation=False)
+    @fit_context(prefer_skip_nested_validation=False)
     def fit(
         self, X: Any, y: Any = None, sample_weight: Any = None, groups: Any = None
     ) -> StabilitySelection:

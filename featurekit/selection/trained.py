@@ -17,11 +17,12 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 
 from featurekit.data import CategoricalColumn, Table
+from featurekit.data.dense import MAX_CATEGORIES
 from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress
 from featurekit.neural import device_of, require_torch
 from featurekit.selection.base import Rows, Selector
-from featurekit.selection.design import MAX_CATEGORIES, MIN_ROWS, Design, Units
+from featurekit.selection.design import MIN_ROWS, Design, Units
 
 if TYPE_CHECKING:
     from featurekit.neural.attention import Gate

@@ -319,3 +319,16 @@ def test_nan_among_whole_numbers_is_a_gap(value, asked):
     )
     assert nan[1].equals(none[1])
     assert nan[0] == none[0]
+
+
+LATER = [["x", None], [1.5, None], [DAY, None], [True, None]]
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+@pytest.mark.parametrize("values", LATER, ids=["text", "number", "time", "flag"])
+@pytest.mark.parametrize("asked", ["auto", ["a"]])
+def test_a_column_without_any_value_in_fit_takes_anything_later(library, values, asked):
+    """It carries nothing: it is missing in every row."""
+    schema, table = Schema.learn(make(library, {"a": [None, None]}), asked)
+    assert schema["a"].dtype == "null" and table["a"].missing.all()
+    assert schema.read(make(library, {"a": values})).equals(table)

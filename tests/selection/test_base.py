@@ -14,6 +14,7 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
 from featurekit.data import take_rows
+from featurekit.exceptions import FeatureKitWarning
 from featurekit.selection.base import hold_out
 from tests.selection.tiny import Blind, Tiny
 
@@ -114,7 +115,8 @@ def test_types_of_pandas_stay():
         index=pd.Index(np.arange(N) * 2, name="key"),
     )
     for container in ("default", "pandas"):
-        out = Tiny(1.0).set_output(transform=container).fit(X, Y).transform(X)
+        tiny = Tiny(1.0, output_format="input").set_output(transform=container)
+        out = tiny.fit(X, Y).transform(X)
         pd.testing.assert_frame_equal(out, X)
     some = Tiny(2).fit(X, Y).transform(X.iloc[5:8])
     assert some.index.tolist() == [10, 12, 14]
@@ -132,7 +134,8 @@ def test_types_of_polars_stay():
         }
     )
     for container in ("default", "polars"):
-        out = Tiny(1.0).set_output(transform=container).fit(X, Y).transform(X)
+        tiny = Tiny(1.0, output_format="input").set_output(transform=container)
+        out = tiny.fit(X, Y).transform(X)
         assert out.equals(X) and out.schema == X.schema
 
 
@@ -144,7 +147,7 @@ def test_types_of_arrow_stay():
             "day": pa.array([date(2024, 1, 1 + int(v)) for v in Y], pa.date32()),
         }
     )
-    assert Tiny(1.0).fit(X, Y).transform(X).equals(X)
+    assert Tiny(1.0, output_format="input").fit(X, Y).transform(X).equals(X)
 
 
 def test_integers_of_an_array_stay():
@@ -206,7 +209,7 @@ def test_inverse_transform_fills_with_zeros():
     with pytest.raises(ValueError, match="3 columns, but 2 were kept"):
         tiny.inverse_transform(X[:, :3])
     for X in FRAMES.values():
-        tiny = Tiny(2).fit(X, Y)
+        tiny = Tiny(2, output_format="input").fit(X, Y)
         back = tiny.inverse_transform(tiny.transform(X))
         assert back.shape == (N, 5)
         first = [COLUMNS[name][0] for name in ("city", "signal")]
@@ -260,8 +263,10 @@ def test_none_kept_leaves_frames_without_columns():
     tiny = Tiny(1).fit(_numbers(), Y)
     tiny._keep(tiny.rows_, np.arange(5.0), 0)
     assert tiny.order_.tolist() == [] and tiny.order_.dtype == np.int64
-    assert tiny.transform(_numbers()).shape == (N, 0)
-    out = tiny.set_output(transform="pandas").transform(pd.DataFrame(_numbers()))
+    with pytest.warns(FeatureKitWarning, match="No features were selected"):
+        assert tiny.transform(_numbers()).shape == (N, 0)
+    with pytest.warns(FeatureKitWarning, match="returns no columns"):
+        out = tiny.set_output(transform="pandas").transform(pd.DataFrame(_numbers()))
     assert out.shape == (N, 0)
 
 
@@ -483,7 +488,7 @@ def test_rows_are_taken_in_the_order_given(library):
     X = FRAMES[library]
     out = take_rows(X, [3, 1, 1])
     assert type(out) is type(X)
-    tiny = Tiny(2).fit(FRAMES["polars"], Y)
+    tiny = Tiny(2, output_format="input").fit(FRAMES["polars"], Y)
     got = tiny.inverse_transform(tiny.transform(out))[:, 1].tolist()
     assert got == [COLUMNS["city"][i] for i in (3, 1, 1)]
     np.testing.assert_array_equal(take_rows(_numbers(), [2, 0]), _numbers()[[2, 0]])

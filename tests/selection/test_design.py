@@ -9,13 +9,8 @@ import pandas as pd
 import pytest
 
 from featurekit.data import Schema
-from featurekit.selection.design import (
-    MAX_CATEGORIES,
-    MIN_ROWS,
-    Design,
-    Units,
-    weighted_median,
-)
+from featurekit.data.dense import MAX_CATEGORIES, weighted_median
+from featurekit.selection.design import MIN_ROWS, Design, Units
 
 
 def _design(columns, weight=None, groups=None, categorical="auto"):

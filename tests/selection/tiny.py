@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from featurekit.fitting.transformer import fit_context
 from featurekit.selection.base import Selector
 
 
@@ -18,12 +19,15 @@ class Tiny(Selector):
         groups=None,
         categorical_features="auto",
         task="auto",
+        output_format="codes",
     ):
         self.n_features_to_select = n_features_to_select
         self.groups = groups
         self.categorical_features = categorical_features
         self.task = task
+        self.output_format = output_format
 
+    @fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, sample_weight=None, groups=None):
         self.rows_ = rows = self._read(X, y, sample_weight, groups)
         n_keep = self._n_to_select(rows.units.n_units) or 1

@@ -1,0 +1,62 @@
+"""What the transformers share: a fit that is whole or not at all, names, output."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from sklearn.base import _fit_context
+from sklearn.utils.validation import validate_data
+
+from featurekit.data.frames import header
+
+
+def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Any], Any]:
+    """Decorate a fit method: parameters are checked, and a failed fit leaves no trace.
+
+    The fit begins without what an earlier one learnt. An exception, Ctrl-C included,
+    leaves the estimator as it was before the call, so that one that was fitted goes on
+    working.
+
+    Parameters
+    ----------
+    prefer_skip_nested_validation : bool
+        As in scikit-learn's decorator of the same name.
+    """
+
+    def decorate(fit: Any) -> Any:
+        checked = _fit_context(
+            prefer_skip_nested_validation=prefer_skip_nested_validation
+        )(fit)
+
+        @wraps(fit)
+        def whole(self: Any, *args: Any, **kwargs: Any) -> Any:
+            before = dict(vars(self))
+            for name in before:
+                if name.endswith("_") and not name.startswith("_"):
+                    delattr(self, name)  # nothing of an earlier fit survives
+            try:
+                return checked(self, *args, **kwargs)
+            except BaseException:
+                vars(self).clear()
+                vars(self).update(before)
+                raise
+
+        return whole
+
+    return decorate
+
+
+def check_columns(estimator: Any, X: Any, *, reset: bool) -> None:
+    """Learn the names and the number of X's columns, or compare them with fit's.
+
+    Names are strings everywhere: integers become the strings that ``scores_`` and
+    ``get_feature_names_out`` show.
+
+    Raises
+    ------
+    ValueError
+        Without ``reset``, for other columns than in fit or another order of them.
+    """
+    validate_data(estimator, header(X), skip_check_array=True, reset=reset)
