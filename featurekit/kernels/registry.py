@@ -45,6 +45,7 @@ _MODULES = {
     "table_statistics": "contingency",
     "information_value": "contingency",
     "shift_counts": "contingency",
+    "draw_tables": "draws",
     "null_of_counts": "null",
     "null_of_table": "null",
     "null_of_pairs": "null",

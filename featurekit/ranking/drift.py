@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from featurekit.ranking.counting import Counted
 from featurekit.statistics.contingency import (
     CountTable,
-    entropy,
+    finish,
     null_moments,
-    p_value,
 )
 
 Ints = NDArray[np.int64]
@@ -90,15 +89,14 @@ def _between(p: Ints, q: Ints, same: bool) -> tuple[float, ...]:
     share_p = (p + HALF) / (p.sum() + HALF * k)
     share_q = (q + HALF) / (q.sum() + HALF * k)
     psi = float(((share_q - share_p) * np.log(share_q / share_p)).sum())
-    margins = np.array([p.sum(), q.sum()])
     # rows of two shards: Jensen and Shannon's divergence is what the value tells of
     # the shard, and chance gives that as it gives any mutual information
-    mi = max(0.0, entropy(margins) + entropy(p + q) - entropy(np.concatenate([p, q])))
-    mean, sd = null_moments([p + q], margins)[0]
-    z = (mi - mean) / sd if sd > 0 else 0.0
+    wide = np.stack([p, q], axis=1)
+    cells = np.flatnonzero(wide)
+    (js,) = finish([CountTable.of_cells(cells, wide.ravel()[cells], 2)])
     new = float(q[p == 0].sum() / q.sum())
     gone = float(p[q == 0].sum() / p.sum())
-    return psi, mi, z, p_value(mi, mean, sd), new, gone
+    return psi, js["mi"], js["z"], js["p"], new, gone
 
 
 def _mi_with_error(table: Ints) -> tuple[float, float]:

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featurekit.kernels.registry import kernel
+from featurekit.statistics.tails import LOGS, p_values
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
@@ -24,10 +25,7 @@ Floats = NDArray[np.float64]
 DENSE_CELLS = 1 << 24
 SMOOTHING = 10.0
 WOE_PRIOR = 1.0
-N_LOGS = 1 << 14
 _FEW = 4096
-
-LOGS = np.log(np.maximum(np.arange(N_LOGS), 1.0))
 
 
 class Contingency:
@@ -402,8 +400,8 @@ def finish(tables: Sequence[CountTable], n_threads: int = 1) -> list[dict[str, f
 
         mi, emi, excess, sd : mutual information with the classes; its mean and standard
             deviation when labels are shuffled; what is above the mean. Nats.
-        z, p : (mi - emi) / sd, and the chance of as much under a shuffle, by the gamma
-            law of that mean and variance (the chi-squared law where cells are full).
+        z, p : (mi - emi) / sd, and the probability of as much under a shuffle, of
+            `featurekit.statistics.tails`.
         ami : excess over the most it could be, H(Y) - emi; 1 where the column
             determines the class.
         chi2, cramers_v : Pearson's statistic, and the association made of it, with
@@ -429,6 +427,9 @@ def finish(tables: Sequence[CountTable], n_threads: int = 1) -> list[dict[str, f
         null |= dict(zip(members, found, strict=True))
     for i, table in enumerate(tables):
         out.append(_statistics(table, margins[i], *null[i]))
+    moments = [(one["mi"], one["emi"], one["sd"]) for one in out]
+    for one, p in zip(out, p_values(tables, moments, n_threads), strict=True):
+        one["p"] = float(p)
     return out
 
 
@@ -436,7 +437,7 @@ def _statistics(table: CountTable, b: Ints, emi: float, sd: float) -> dict[str, 
     n, k = int(b.sum()), len(table.sizes)
     n_classes = int((b > 0).sum())
     if n == 0:
-        return dict.fromkeys(STATISTICS, 0.0) | {"p": 1.0}
+        return dict.fromkeys(STATISTICS, 0.0)
     sums = np.empty(6)
     args = (table.start, table.classes, table.counts, b)
     kernel("table_statistics")(*args, LOGS, SMOOTHING, sums)
@@ -449,8 +450,15 @@ def _statistics(table: CountTable, b: Ints, emi: float, sd: float) -> dict[str, 
     if k > 1 and n_classes > 1:
         kernel("information_value")(*args, WOE_PRIOR, iv)
     base = float((b[b > 0] * np.log(b[b > 0] / (n - 1.0 + n_classes))).sum())
-    numbers = judged(mi, emi, sd, h)
-    return numbers | {
+    excess, most = mi - emi, h - emi
+    return {
+        "mi": mi,
+        "emi": emi,
+        "excess": excess,
+        "sd": sd,
+        "z": excess / sd if sd > 0 else 0.0,
+        "p": 1.0,
+        "ami": excess / most if most > 1e-12 * max(h, 1e-300) else 0.0,
         "chi2": chi2,
         "cramers_v": _cramers_v(chi2, n, k, n_classes),
         "theils_u": mi / h if h > 0 else 0.0,
@@ -460,31 +468,6 @@ def _statistics(table: CountTable, b: Ints, emi: float, sd: float) -> dict[str, 
         "cardinality": float(k),
         "rare_share": single / k,
     }
-
-
-def judged(mi: float, emi: float, sd: float, h: float) -> dict[str, float]:
-    """Mutual information against chance; ``h`` is the entropy of the target."""
-    excess = mi - emi
-    most = h - emi
-    return {
-        "mi": mi,
-        "emi": emi,
-        "excess": excess,
-        "sd": sd,
-        "z": excess / sd if sd > 0 else 0.0,
-        "p": p_value(mi, emi, sd),
-        "ami": excess / most if most > 1e-12 * max(h, 1e-300) else 0.0,
-    }
-
-
-def p_value(mi: float, emi: float, sd: float) -> float:
-    """Chance of at least ``mi`` under the gamma law of this mean and deviation."""
-    from scipy.special import gammaincc
-
-    if sd <= 0 or emi <= 0:
-        return 1.0
-    shape = (emi / sd) ** 2
-    return float(gammaincc(shape, shape * mi / emi))
 
 
 def false_discovery_rate(p: Floats) -> Floats:

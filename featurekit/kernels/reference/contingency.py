@@ -289,3 +289,26 @@ def cross_counts(start, right, y, times, n_classes, seen, small, large, sizes, b
     sizes[: len(counts)] = [classes.total() for classes in counts]
     cells = [classes[c] for classes in counts for c in sorted(classes)]
     return _note(cells, small, large)
+
+
+def draw_tables(groups, urns, with_rest, logs, state, out):
+    """Sum of k ln k of tables whose groups take rows from urns without putting back."""
+    rows = np.repeat(np.arange(len(urns)), urns)
+    first = np.cumsum(urns) - urns
+    bits = int(state[0])
+    for i in range(len(out)):
+        table = np.zeros((len(groups) + 1, len(urns)), np.int64)
+        for g, size in enumerate(groups):
+            for _ in range(size):
+                while True:
+                    bits = (bits + 0x9E3779B97F4A7C15) & BITS
+                    row = int((mixed(bits) >> 11) * 2.0**-53 * len(rows))
+                    urn = rows[row]
+                    if row - first[urn] >= table[:, urn].sum():
+                        break
+                table[g, urn] += 1
+        out[i] = xlogy(table, table).sum()
+        if with_rest:
+            table[-1] = urns - table.sum(axis=0)
+            out[i] = xlogy(table, table).sum() - xlogy(urns, urns).sum()
+    state[0] = bits
