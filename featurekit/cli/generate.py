@@ -162,7 +162,7 @@ def generate(
         task=task.value,
         metric=metric.value if metric else None,
         cv=cv,
-        max_candidates=max_candidates,
+        max_candidates=max_candidates or "auto",
         time_budget=time_budget,
         memory_limit=limit,
         n_jobs=n_jobs,

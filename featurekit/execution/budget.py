@@ -25,6 +25,8 @@ class Budget:
         self.seconds = seconds
         self.start = time.monotonic()
         self.why = ""
+        self._since = 0.0
+        self._whole: Budget | None = None
         self._before: Any = None
 
     def __enter__(self) -> Budget:
@@ -48,22 +50,42 @@ class Budget:
     def _interrupt(self, *_: object) -> None:
         if self.why == "interrupted":
             raise KeyboardInterrupt
-        self.why = "interrupted"
+        self.why, self._since = "interrupted", self.elapsed()
 
     @property
     def complete(self) -> bool:
         """Whether nothing has been cut short."""
         return not self.why
 
-    def stopped(self) -> bool:
-        """Whether to stop now."""
+    def stopped(self, grace: float = 0.0) -> bool:
+        """Whether to stop now.
+
+        Parameters
+        ----------
+        grace : float
+            Seconds that work may go on for after the stop, to finish what is begun.
+        """
+        if not self.why and self._whole is not None and self._whole.stopped():
+            self.why, self._since = self._whole.why, self._whole._since
         if not self.why and self.seconds is not None and self.elapsed() > self.seconds:
-            self.why = f"time_budget of {self.seconds:g} s is spent"
-        return bool(self.why)
+            whole = self if self._whole is None else self._whole
+            self.why = f"time_budget of {whole.seconds:g} s is spent"
+            self._since = self.seconds
+        return bool(self.why) and self.elapsed() >= self._since + grace
 
     def stop(self, why: str) -> None:
         """Ask for a stop at the next check."""
-        self.why = self.why or why
+        if not self.why:
+            self.why, self._since = why, self.elapsed()
+
+    def part(self, share: float) -> Budget:
+        """A budget of that share of the time left; it stops with this one, too."""
+        out = Budget()
+        out.start, out._whole = self.start, self
+        if self.seconds is not None:
+            elapsed = self.elapsed()
+            out.seconds = elapsed + share * max(0.0, self.seconds - elapsed)
+        return out
 
     def elapsed(self) -> float:
         """Seconds since the start."""

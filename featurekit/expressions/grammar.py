@@ -9,10 +9,10 @@ with the reason instead of being scored.
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import combinations, permutations
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -191,6 +191,8 @@ class Enumeration:
         n_rows: int,
         classes: tuple[Any, ...] | None = None,
         fresh: frozenset[Expression] | None = None,
+        singles: Sequence[Member] | None = None,
+        pairs: Sequence[tuple[Member, Member]] | None = None,
     ) -> None:
         """List the candidates.
 
@@ -202,10 +204,17 @@ class Enumeration:
             Class labels, for target rates of more than two classes.
         fresh : set of Expression, optional
             With it, only candidates that use one of these (the last order's survivors).
+        singles, pairs : sequences of members of the pool, optional
+            Members that candidates of one argument, and pairs that candidates of two,
+            are made of; all of the pool by default.
         """
         self.n_rows = n_rows
         self.classes = classes
         self.fresh = fresh
+        self.chosen_pairs = pairs
+        alone = pool if singles is None else singles
+        self.single_numbers = [m for m in alone if m.is_number]
+        self.single_keys = [m for m in alone if m.is_key]
         self.numbers = [m for m in pool if m.is_number]
         self.keys = [m for m in pool if m.is_key]
         self.times = [m for m in pool if m.kind == "datetime"]
@@ -244,20 +253,21 @@ class Enumeration:
     def _of(self, op: Operator) -> Iterator[tuple[Expression, str | None, bool]]:
         kinds = tuple(k for k in op.inputs if not k.endswith("?"))
         if kinds == ("numeric",):
-            for a in self.numbers:
+            for a in self.single_numbers:
                 yield Call(op.name, (a.expression,)), _same_unary(op.name, a), False
         elif kinds == ("numeric", "numeric"):
             yield from self._binary(op)
         elif kinds == ("numeric", "key"):
-            for a in self.numbers:
-                for k in self.keys:
-                    if _base(a) != _base(k):
-                        yield Call(op.name, (a.expression, k.expression)), None, False
+            for a, k in self._ordered_pairs(self.numbers, self.keys):
+                yield Call(op.name, (a.expression, k.expression)), None, False
         elif kinds == ("key", "key"):
-            pairs = combinations if op.commutative else permutations
-            for a, b in pairs(self.keys, 2):
-                if _base(a) != _base(b):
-                    yield Call(op.name, (a.expression, b.expression)), None, False
+            commutative = op.commutative
+            for a, b in (
+                self._pairs(self.keys)
+                if commutative
+                else self._ordered_pairs(self.keys, self.keys)
+            ):
+                yield Call(op.name, (a.expression, b.expression)), None, False
         elif kinds == ("key",):
             yield from self._of_key(op)
         elif kinds == ("datetime",):
@@ -268,10 +278,39 @@ class Enumeration:
             if len(gaps) > 1:
                 yield Call(op.name, gaps), None, False
 
+    def _pairs(self, members: Sequence[Member]) -> Iterator[tuple[Member, Member]]:
+        """Unordered pairs of members of different columns."""
+        pairs: Iterable[tuple[Member, Member]] = combinations(members, 2)
+        if self.chosen_pairs is not None:
+            inside = set(map(id, members))
+            pairs = (
+                (a, b)
+                for a, b in self.chosen_pairs
+                if id(a) in inside and id(b) in inside
+            )
+        for a, b in pairs:
+            if _base(a) != _base(b):
+                yield a, b
+
+    def _ordered_pairs(
+        self, first: Sequence[Member], second: Sequence[Member]
+    ) -> Iterator[tuple[Member, Member]]:
+        """Pairs of a member of each, of different columns."""
+        pairs: Iterable[tuple[Member, Member]] = product(first, second)
+        if self.chosen_pairs is not None:
+            left, right = set(map(id, first)), set(map(id, second))
+            pairs = (
+                (a, b)
+                for pair in self.chosen_pairs
+                for a, b in (pair, pair[::-1])
+                if id(a) in left and id(b) in right
+            )
+        for a, b in pairs:
+            if _base(a) != _base(b):
+                yield a, b
+
     def _binary(self, op: Operator) -> Iterator[tuple[Expression, str | None, bool]]:
-        for a, b in combinations(self.numbers, 2):
-            if _base(a) == _base(b):
-                continue
+        for a, b in self._pairs(self.numbers):
             yield (
                 Call(op.name, (a.expression, b.expression)),
                 _same_binary(op.name, a, b),
@@ -287,18 +326,18 @@ class Enumeration:
         if isinstance(op, KeyTable) and op.target:
             yield from self._target(op)
             return
-        for m in [*self.numbers, *self.keys]:
+        for m in [*self.single_numbers, *self.single_keys]:
             why = "constant: every value occurs once" if m.unique else None
             yield Call(op.name, (m.expression,)), why, False
 
     def _target(self, op: Operator) -> Iterator[tuple[Expression, str | None, bool]]:
-        countable = [m for m in self.numbers if m.repeats and not m.is_key]
-        single = [m.expression for m in [*self.keys, *countable] if not m.unique]
+        countable = [m for m in self.numbers if _is_countable(m)]
+        alone = [*self.single_keys, *filter(_is_countable, self.single_numbers)]
+        single = [m.expression for m in alone if not m.unique]
         pairs = [
             Call("combine", (a.expression, b.expression))
-            for a, b in combinations([*self.keys, *countable], 2)
-            if _base(a) != _base(b)
-            and (a.is_key or b.is_key)
+            for a, b in self._pairs([*self.keys, *countable])
+            if (a.is_key or b.is_key)
             and a.n_distinct * b.n_distinct <= MAX_PAIRS_PER_ROW * self.n_rows
         ]
         takes_class = "literal?" in op.inputs and self.classes is not None
@@ -313,6 +352,11 @@ class Enumeration:
 
 def _base(m: Member) -> frozenset[str]:
     return frozenset(m.expression.columns())
+
+
+def _is_countable(m: Member) -> bool:
+    """A number that repeats often enough for a target mean, but is no key."""
+    return m.is_number and m.repeats and not m.is_key
 
 
 def _same_unary(name: str, x: Member) -> str | None:
@@ -351,6 +395,78 @@ def with_calendar(pool: Sequence[Member], table: Table) -> list[Member]:
                 if member.kind != "constant":
                     parts.append(member)
     return [*pool, *parts]
+
+
+def count_candidates(
+    pool: Sequence[Member],
+    operators: Sequence[str],
+    n_rows: int,
+    classes: tuple[Any, ...] | None = None,
+) -> Counter[str]:
+    """How many candidates `Enumeration` lists per operator, without listing them."""
+    numbers = [m for m in pool if m.is_number]
+    keys = [m for m in pool if m.is_key]
+    times = [m for m in pool if m.kind == "datetime"]
+    n_missing = sum(m.gaps for m in pool if m.kind != "constant")
+    countable = [m for m in numbers if _is_countable(m)]
+    out: Counter[str] = Counter()
+    for name in operators:
+        op = operator(name)
+        kinds = tuple(k for k in op.inputs if not k.endswith("?"))
+        if kinds == ("numeric",):
+            out[name] = len(numbers)
+        elif kinds == ("numeric", "numeric"):
+            out[name] = _n_pairs(numbers)
+            if op.name == "/":
+                out[name] *= 2
+                out[name] -= _n_pairs([m for m in numbers if m.sign_is_fixed])
+            elif not op.commutative and op.name != "-":
+                out[name] *= 2
+        elif kinds == ("numeric", "key"):
+            out[name] = _n_ordered_pairs(numbers, keys)
+        elif kinds == ("key", "key"):
+            out[name] = _n_pairs(keys) * (1 if op.commutative else 2)
+        elif kinds == ("key",) and isinstance(op, KeyTable) and op.target:
+            single = sum(not m.unique for m in [*keys, *countable])
+            most = MAX_PAIRS_PER_ROW * n_rows
+            pairs = _n_pairs([*keys, *countable], most) - _n_pairs(countable, most)
+            takes_class = "literal?" in op.inputs and classes is not None
+            out[name] = (single + pairs) * (len(classes or ()) if takes_class else 1)
+        elif kinds == ("key",):
+            out[name] = len(numbers) + len(keys)
+        elif kinds == ("datetime",):
+            out[name] = len(times)
+        elif kinds == ("any...",):
+            out[name] = int(n_missing > 1)
+    return out
+
+
+def _n_pairs(members: Sequence[Member], most: int | None = None) -> int:
+    """Unordered pairs of different columns, whose numbers of values multiply to at
+    most ``most``."""
+    groups: dict[frozenset[str], list[int]] = defaultdict(list)
+    for m in members:
+        groups[_base(m)].append(m.n_distinct)
+    of_one_column = sum(_n_below(sizes, most) for sizes in groups.values())
+    return _n_below([m.n_distinct for m in members], most) - of_one_column
+
+
+def _n_below(sizes: Sequence[int], most: int | None) -> int:
+    """Unordered pairs whose product is at most ``most``."""
+    n = len(sizes)
+    if most is None or n < 2:
+        return n * (n - 1) // 2
+    values = np.sort(np.asarray(sizes, np.float64))
+    ends = np.searchsorted(values, most / np.maximum(values, 0.5), side="right")
+    return int(np.maximum(ends - np.arange(n) - 1, 0).sum())
+
+
+def _n_ordered_pairs(first: Sequence[Member], second: Sequence[Member]) -> int:
+    """Pairs of a member of each, of different columns."""
+    left = Counter(_base(m) for m in first)
+    right = Counter(_base(m) for m in second)
+    same = sum(n * right[columns] for columns, n in left.items())
+    return len(first) * len(second) - same
 
 
 def n_reference_candidates(n_numeric: int, n_categorical: int, n_ordinal: int) -> int:

@@ -20,12 +20,8 @@ from featurekit.execution.budget import Budget
 from featurekit.expressions.evaluate import fit
 from featurekit.expressions.tree import Expression
 from featurekit.generation.model import Model, base_matrix
-from featurekit.generation.search import (
-    Problem,
-    Ranking,
-    as_numbers,
-    out_of_fold_values,
-)
+from featurekit.generation.problem import Problem, as_numbers, out_of_fold_values
+from featurekit.generation.search import Ranking
 from featurekit.statistics.folds import Folds
 
 Floats = NDArray[np.float64]
@@ -119,6 +115,8 @@ def judge(
             if mean <= max(_summary(g)[0] for g in gains[:i]) + WORTH * error:
                 break
         scores = [trial.raw(model, size) for trial in trials]
+        if budget.stopped():
+            break  # in the midst of training: these models are not complete
         gains.append(
             [
                 errors - _errors(problem, trial.y_test, raw, metric)

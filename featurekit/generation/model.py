@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featurekit.data.columns import CategoricalColumn, DatetimeColumn, Table
+from featurekit.execution.budget import Budget
 from featurekit.statistics.folds import Folds
 from featurekit.statistics.loss import Loss, Poisson
 
@@ -20,7 +21,8 @@ MAX_ROWS = 200_000
 # below this, LightGBM's threads wait for each other longer than they work, and far
 # longer where another process holds one of the cores
 THREADED_ROWS = 50_000
-EARLY_ROUNDS = 20
+STAGES = (3, 4, 6, 8, 12, 20)
+SURE = 3.0
 RATE = 0.25
 QUICK_ROUNDS = 12
 QUICK_RATE = 0.3
@@ -55,7 +57,8 @@ class OutOfFold:
     raw : float64 array (n, K)
         Of the full model; NaN for rows of no fold.
     early : float64 array (n, K)
-        Of its first `EARLY_ROUNDS` rounds. What a model still lacks then, a feature
+        Of its first rounds: the fewest of `STAGES` whose held-out loss is not more than
+        `SURE` standard errors above the least. What a model still lacks then, a feature
         can supply; later rounds have patched it up tree by tree.
     rounds : int
         Rounds of the full model.
@@ -76,6 +79,8 @@ class BoostedModel:
     seed, n_threads, rounds : int
     params : tuple of (name, value)
         Settings that differ from the common ones.
+    budget : Budget or None
+        Training stops after the round in which it is spent.
     """
 
     loss: Loss
@@ -83,6 +88,7 @@ class BoostedModel:
     n_threads: int = 1
     rounds: int = 100
     params: tuple[tuple[str, Any], ...] = ()
+    budget: Budget | None = None
 
     def _threads(self, n_rows: int) -> int:
         return self.n_threads if n_rows >= THREADED_ROWS else 1
@@ -132,17 +138,27 @@ class BoostedModel:
         return at_most(rows, MAX_ROWS, self.seed)
 
     def train(
-        self, data: Any, rows: Ints, valid: Ints | None = None, wait: int = 20
+        self,
+        data: Any,
+        rows: Ints,
+        valid: Ints | None = None,
+        wait: int = 20,
+        budget: Budget | None = None,
     ) -> Any:
-        """Booster trained on ``rows``, stopped early on ``valid`` where given."""
+        """Booster trained on ``rows``, stopped early on ``valid`` where given.
+
+        A ``budget`` takes the place of the model's own.
+        """
         import lightgbm
 
         rows = self.sample(rows)
         part = data if len(rows) == data.num_data() else data.subset(rows)
-        options: dict[str, Any] = {}
+        options: dict[str, Any] = {"callbacks": []}
         if valid is not None:
             options["valid_sets"] = [data.subset(self.sample(valid))]
-            options["callbacks"] = [lightgbm.early_stopping(wait, verbose=False)]
+            options["callbacks"].append(lightgbm.early_stopping(wait, verbose=False))
+        if (budget := budget or self.budget) is not None:
+            options["callbacks"].append(_stops_with(budget))
         return lightgbm.train(
             self.settings(len(rows)),
             part,
@@ -186,26 +202,37 @@ class BoostedModel:
         """
         data = self.dataset(X, y, weight, categorical)
         # so few rounds do not overfit: nothing to stop, no held-out loss to compute
-        stops = self.rounds > EARLY_ROUNDS
+        stops = self.rounds > STAGES[-1]
         boosters = []
         for f in range(folds.n_folds):
             valid = folds.test_rows(f) if stops else None
-            boosters.append(self.train(data, folds.train_rows(f), valid))
+            turn = self.budget and self.budget.part(1 / (folds.n_folds - f))
+            boosters.append(self.train(data, folds.train_rows(f), valid, budget=turn))
             step()
         best = np.array([b.best_iteration or self.rounds for b in boosters])
         raw = np.full((len(y), self.loss.n_outputs), np.nan)
-        early = raw.copy()
+        last = min(STAGES[-1], int(best.max()))
+        stages = {r: raw.copy() for r in (*(r for r in STAGES if r < last), last)}
         for f, booster in enumerate(boosters):
             others = np.delete(best, f) if len(best) > 1 else best
             rounds = max(1, int(np.median(others)))
             test = folds.test_rows(f)
             raw[test] = self.raw(booster, X[test], rounds)
-            early[test] = (
-                self.raw(booster, X[test], EARLY_ROUNDS)
-                if rounds > EARLY_ROUNDS
-                else raw[test]
-            )
+            for r, early in stages.items():
+                early[test] = self.raw(booster, X[test], min(r, rounds))
+        early = self._early(y, weight, list(stages.values()))
         return OutOfFold(raw, early, max(1, int(np.median(best))))
+
+    def _early(self, y: Floats, weight: Floats | None, stages: list[Floats]) -> Floats:
+        """The first stage that is not worse than the best beyond chance."""
+        known = ~np.isnan(stages[0][:, 0])
+        losses = np.stack([self.loss.per_row(y[known], s[known]) for s in stages])
+        if weight is not None:
+            losses *= weight[known] / weight[known].mean()
+        behind = losses - losses[losses.mean(axis=1).argmin()]
+        error = behind.std(axis=1) / np.sqrt(known.sum())
+        enough = behind.mean(axis=1) <= SURE * error
+        return stages[int(enough.argmax())]
 
 
 @dataclass(frozen=True)
@@ -270,6 +297,17 @@ class EstimatorModel:
 
 
 Model = BoostedModel | EstimatorModel
+
+
+def _stops_with(budget: Budget) -> Callable[[Any], None]:
+    """A callback of LightGBM that ends training when the budget is spent."""
+    from lightgbm.callback import EarlyStopException
+
+    def callback(env: Any) -> None:
+        if budget.stopped():
+            raise EarlyStopException(env.iteration, env.evaluation_result_list or [])
+
+    return callback
 
 
 def _is_poisson(loss: Loss) -> bool:

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
 from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
@@ -29,19 +26,12 @@ from sklearn.utils.validation import (
 from featurekit.data import FORMATS, Output, Schema, frame_type, select_columns
 from featurekit.data.columns import CategoricalColumn, Table
 from featurekit.data.frames import open_frame
-from featurekit.exceptions import BackendUnavailableError, warn
+from featurekit.exceptions import BackendUnavailableError
 from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress
 from featurekit.expressions import export
 from featurekit.expressions.evaluate import Fitted, cross_fit, fit
-from featurekit.expressions.grammar import (
-    Candidate,
-    Enumeration,
-    Member,
-    operator_names,
-    pool_of,
-    with_calendar,
-)
+from featurekit.expressions.grammar import operator_names
 from featurekit.expressions.keyed import Key, key_labels
 from featurekit.expressions.naming import parse, warn_of_refused
 from featurekit.expressions.tree import Expression
@@ -56,44 +46,14 @@ from featurekit.fitting import (
 )
 from featurekit.fitting.transformer import check_columns, fit_context
 from featurekit.generation import report
-from featurekit.generation.gate import SIZES, Verdict, judge
-from featurekit.generation.model import (
-    QUICK_RATE,
-    QUICK_ROUNDS,
-    BoostedModel,
-    EstimatorModel,
-    Model,
-    OutOfFold,
-    base_matrix,
-)
-from featurekit.generation.search import (
-    N_STEPS,
-    N_SURVIVORS,
-    Problem,
-    Ranking,
-    Settings,
-    search,
-)
-from featurekit.statistics.folds import Folds
+from featurekit.generation.candidates import AUTO_CANDIDATES, Space
+from featurekit.generation.estimate import bytes_needed, estimate, warn_of_cut
+from featurekit.generation.find import Data, Found, Plan, find_features
+from featurekit.generation.gate import SIZES
+from featurekit.generation.search import N_SURVIVORS, Settings
 
-UNJUDGED = 10
-BASE_ROUNDS = 72
 _AS_BEFORE = {"format": "input", "dense": {}}
 """The output of files that were stored before there was ``output_format``."""
-
-
-@dataclass
-class _Start:
-    """What the search begins with."""
-
-    schema: Schema
-    table: Table
-    target: Target
-    weight: Any
-    folds: Folds
-    candidates: list[Candidate]
-    n_threads: int
-    seed: int
 
 
 class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
@@ -113,10 +73,11 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     Parameters
     ----------
     n_features : int or "auto", default="auto"
-        New features to add. "auto" decides among 0, 5, 10, 20 and 50 by nested
-        cross-validation: the fewest that are not worse than the best by more than one
-        standard error of the difference, and none unless some are two standard errors
-        above none.
+        New features to add. A number is a maximum: features that do not reduce the
+        held-out loss are never kept, and a warning says so if fewer are. "auto" decides
+        among 0, 5, 10, 20 and 50 by nested cross-validation: the fewest that are not
+        worse than the best by more than one standard error of the difference, and none
+        unless some are two standard errors above none.
     order : int, default=1
         Operators on top of each other: with 2, features are also made of the best
         features of order 1.
@@ -147,12 +108,17 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     min_candidate_features : int, default=2000
         Never fewer than this many are kept before all rows are used.
     importance : {"gain", "permutation"}, default="gain"
-        How the second stage attributes: total gain, or the loss on held-out rows when
-        a feature is shuffled.
+        How the second stage orders the features, on held-out rows: by the loss that the
+        splits on a feature take off, or by the loss when the feature is shuffled (10
+        times slower).
     keep_input : bool, default=True
         Put the input columns before the new ones.
-    max_candidates : int or None, default=None
-        Score at most this many, chosen at random if there are more.
+    max_candidates : int, None or "auto", default="auto"
+        Score at most this many candidates, the likeliest if there are more: a quick
+        screen ranks columns by their association with the target and with the errors of
+        the base model, and pairs of columns by the association of their products, sums
+        and differences with these errors. "auto" is 10,000, which tables of more than
+        some 30 columns exceed; a warning says so. None scores all.
     time_budget : float or None, default=None
         Seconds for ``fit``; when they are over, what is found is kept. Ctrl-C does the
         same.
@@ -216,6 +182,8 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     - Scores come from all folds, not from one split, with a standard error.
     - Feature boosting starts from the base model's first rounds, where what a feature
       could supply has not yet been patched up by many small steps.
+    - The gain that features are ordered by is measured on held-out rows. Gain on the
+      training rows favours features of many values.
     - Candidates that a tree cannot tell from another are not scored; of features that
       order the rows alike one is kept.
     - ``sample_weight`` enters the loss and the models; group statistics, counts and
@@ -259,7 +227,11 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         "min_candidate_features": [Interval(Integral, 1, None, closed="left")],
         "importance": [StrOptions({"gain", "permutation"})],
         "keep_input": ["boolean"],
-        "max_candidates": [Interval(Integral, 1, None, closed="left"), None],
+        "max_candidates": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+            None,
+        ],
         "time_budget": [
             Interval(RealNotInt, 0, None, closed="left"),
             Interval(Integral, 0, None, closed="left"),
@@ -290,7 +262,7 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         min_candidate_features: int = 2000,
         importance: str = "gain",
         keep_input: bool = True,
-        max_candidates: int | None = None,
+        max_candidates: int | str | None = "auto",
         time_budget: float | None = None,
         memory_limit: int | None = None,
         estimator: Any = None,
@@ -371,47 +343,27 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         }
         return self._write(X, new, start.table)
 
-    def _search(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> _Start:
+    def _search(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> Data:
         budget = Budget(self.time_budget)
-        start = self._begin(X, y, sample_weight, groups)
-        self._check_memory(start)
-        settings = Settings(
-            self.n_data_blocks,
-            self.min_candidate_features,
-            self.importance,
-            start.n_threads,
-            start.seed,
-            self._n_survivors(),
-        )
-        nodes = [c.expression for c in start.candidates if c.reason is None]
-        auto = self.n_features == "auto"
-        with budget, Progress(self, 2 + auto, budget, self.verbose) as progress:
-            model, base = self._base(start, progress)
-            problem = self._problem(start, base)
-
-            def find(part: Problem, step: Callable[[], None]) -> Ranking:
-                grow = partial(self._grow, start)
-                return search(part, nodes, grow, self.order, settings, budget, step)
-
-            n_steps = self.order * N_STEPS
-            with progress.phase("score candidates", n_steps) as step:
-                ranking = find(problem, step)
-            verdict = None
-            if auto:
-                n_steps = n_steps * problem.folds.n_folds + len(SIZES)
-                with progress.phase("judge how many to keep", n_steps) as step:
-                    verdict = judge(
-                        problem, base.raw, model, start.target.metric,
-                        partial(find, step=step), budget, step=step,
-                    )  # fmt: skip
-        self._keep(start, problem, base, ranking, verdict, budget)
-        return start
+        with budget:
+            schema, data, plan = self._begin(X, y, sample_weight, groups)
+            self._check_memory(data, plan)
+            if self.max_candidates == "auto" and data.space.is_cut:
+                warn_of_cut(data, plan)
+            with Progress(self, plan.n_phases, budget, self.verbose) as progress:
+                found = find_features(data, plan, budget, progress)
+            result = self._result(schema, data, found)
+        self.__dict__.update(result)
+        return data
 
     def _n_survivors(self) -> int:
         most = max(SIZES) if self.n_features == "auto" else int(self.n_features)
         return max(N_SURVIVORS, most)
 
-    def _begin(self, X: Any, y: Any, sample_weight: Any, groups: Any) -> _Start:
+    def _begin(
+        self, X: Any, y: Any, sample_weight: Any, groups: Any
+    ) -> tuple[Schema, Data, Plan]:
+        """What the search begins with."""
         if self.device == "cuda":
             raise BackendUnavailableError(
                 "device='cuda': this version has no CUDA kernels for OpenFE. "
@@ -428,12 +380,24 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         rng = check_random_state(self.random_state)
         seed = int(rng.randint(np.iinfo(np.int32).max))
         folds = make_folds(self.cv, target, groups, seed)
-        pool = self._pool(table, names)
-        found = Enumeration(pool, names, len(table), target.classes).candidates
-        found = _at_most(found, self.max_candidates, rng)
+        limit: Any = self.max_candidates
+        most = AUTO_CANDIDATES if limit == "auto" else limit
+        ordered = self.time_budget is not None
+        space = Space.of(table, names, target.classes, most, ordered)
         report.warn_of_leaks(table, target)
-        n_threads = max(1, effective_n_jobs(self.n_jobs))
-        return _Start(schema, table, target, weight, folds, found, n_threads, seed)
+        settings = Settings(
+            self.n_data_blocks,
+            self.min_candidate_features,
+            self.importance,
+            max(1, effective_n_jobs(self.n_jobs)),
+            seed,
+            self._n_survivors(),
+            ordered,
+        )
+        plan = Plan(
+            self.n_features, self.order, self.feature_boosting, self.estimator, settings
+        )
+        return schema, Data(table, target, weight, folds, space), plan
 
     def _require_target(self, y: Any) -> None:
         if y is None:
@@ -447,125 +411,41 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         check_columns(self, X, reset=True)
         return schema, table
 
-    def _pool(self, table: Table, names: tuple[str, ...]) -> list[Member]:
-        pool = pool_of(table)
-        return with_calendar(pool, table) if "month" in names else pool
-
-    def _base(self, start: _Start, progress: Progress) -> tuple[Model, OutOfFold]:
-        """The model without new features, and its out-of-fold scores."""
-        target = start.target
-        model: Model
-        if self.estimator is None:
-            # the gate needs the model at its best: with fewer bins it does not see what
-            # a feature does for the far tail; the search needs its first rounds only,
-            # for which fewer of a higher rate do as well
-            auto = self.n_features == "auto"
-            quick = (("max_bin", 63), ("learning_rate", QUICK_RATE))
-            model = BoostedModel(
-                target.loss,
-                start.seed,
-                start.n_threads,
-                BASE_ROUNDS if auto else QUICK_ROUNDS,
-                () if auto else quick,
-            )
-        else:
-            model = EstimatorModel(self.estimator, target.loss, len(target.labels))
-        X, categorical = base_matrix(start.table)
-        with progress.phase("base model", start.folds.n_folds) as step:
-            base = model.out_of_fold(
-                X, target.y, start.folds, start.weight, categorical, step
-            )
-        if isinstance(model, BoostedModel):
-            model = replace(model, rounds=base.rounds)
-        return model, base
-
-    def _problem(self, start: _Start, base: OutOfFold) -> Problem:
-        target = start.target
-        raw = base.early
-        if not self.feature_boosting:
-            # a constant needs no fold: rows that none tests can be learnt from too
-            constant = target.loss.baseline(target.y, start.weight)
-            raw = np.tile(constant, (len(target.y), 1))
-        known = np.bincount(start.folds.atom[~np.isnan(raw[:, 0])]) > 0
-        known = np.pad(known, (0, start.folds.n_atoms - len(known)))
-        if not (start.folds.train & known).any():
-            raise ValueError(
-                "With feature_boosting=True candidates are scored on out-of-fold "
-                "predictions, but cv gives none to the rows that it learns from. Use "
-                "at least two folds, or feature_boosting=False for a single split."
-            )
-        return Problem(
-            start.table, target.y, target.classes, start.weight, target.loss,
-            start.folds, raw,
-        )  # fmt: skip
-
-    def _grow(
-        self, start: _Start, problem: Problem, best: list[Expression]
-    ) -> list[Expression]:
-        """Candidates of the next order, made of the best and the columns."""
-        names = operator_names(self.operators)
+    def _result(self, schema: Schema, data: Data, found: Found) -> dict[str, Any]:
+        """The fitted attributes. All ranked features are fitted, for `truncate`."""
+        problem = found.problem
         target = (problem.y, problem.classes)
-        fresh = []
-        for node in best:
-            values = cross_fit(node, problem.table, target, problem.folds)
-            if isinstance(values, Key):
-                fresh.append(Member(node, "categorical", values.size - 2))
-            else:
-                fresh.append(Member.of_numbers(node, values, key=False))
-        pool = [*self._pool(problem.table, names), *fresh]
-        found = Enumeration(
-            pool, names, len(problem.y), problem.classes, frozenset(best)
-        ).candidates
-        rng = np.random.default_rng(start.seed)
-        return [
-            c.expression
-            for c in _at_most(found, self.max_candidates, rng)
-            if c.reason is None
+        ranked = [
+            (node, fit(node, problem.table, target, problem.folds))
+            for node in found.ranking.order
         ]
-
-    def _keep(
-        self,
-        start: _Start,
-        problem: Problem,
-        base: OutOfFold,
-        ranking: Ranking,
-        verdict: Verdict | None,
-        budget: Budget,
-    ) -> None:
-        """Decide, fit the features on all rows, and write down what was found."""
-        if self.n_features != "auto":
-            k = int(self.n_features)
-        elif verdict is not None:
-            k = verdict.n_features
-        else:
-            k = UNJUDGED
-            why = budget.why or "cv leaves no two folds to judge by"
-            warn(
-                f"The gate could not decide how many features to keep ({why}); the "
-                f"best {k} are kept unjudged. Allow more time, use a cv of at least 3 "
-                "folds, or give n_features as a number.",
-            )
-        target = (problem.y, problem.classes)
-        self.features_ = ranking.order[:k]
-        warn_of_refused(self.features_)
-        self._fitted = [
-            fit(node, problem.table, target, problem.folds) for node in self.features_
-        ]
-        self._schema = start.schema
+        warn_of_refused(found.kept)
         # what transform gives, though fit_transform gives out-of-fold values: the
         # columns must be the same
-        new = self._new(problem.table) if self.output_format == "onehot" else {}
-        self._output = Output.learn(
-            self.output_format, start.schema, problem.table, new
-        )
-        self.gate_ = verdict
-        self.stopped_ = budget.why
-        self.task_ = start.target.task
-        if start.target.labels:
-            self.classes_ = np.array(start.target.labels)
-        self.base_score_ = report.base_score(start.target, base.raw)
-        self.report_ = report.table(start.candidates, ranking, self.features_)
-        self.n_candidates_ = int((self.report_["stage"] != "candidate").sum())
+        new = {}
+        if self.output_format == "onehot":
+            new = _values(ranked, problem.table)
+        report_ = report.table(found.ranking, found.kept)
+        result = {
+            "features_": found.kept,
+            "_ranked": ranked,
+            "_schema": schema,
+            "_output": Output.learn(self.output_format, schema, problem.table, new),
+            "gate_": found.verdict,
+            "stopped_": found.stopped,
+            "task_": data.target.task,
+            "base_score_": report.base_score(data.target, found.base.raw),
+            "report_": report_,
+            "n_candidates_": int((report_["stage"] != "candidate").sum()),
+        }
+        if data.target.labels:
+            result["classes_"] = np.array(data.target.labels)
+        return result
+
+    @property
+    def _fitted(self) -> list[Fitted]:
+        """The kept features with what they learnt."""
+        return [fitted for _, fitted in self._ranked[: len(self.features_)]]
 
     # -- apply ---------------------------------------------------------------------
 
@@ -592,14 +472,9 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         if self.extra_columns == "raise":
             check_columns(self, X, reset=False)
         table = self._schema.read(X, extra=self.extra_columns)  # type: ignore[arg-type]
-        return self._write(X, self._new(table), table)
-
-    def _new(self, table: Table) -> dict[str, Any]:
-        """The features of rows that were not learnt from."""
-        return {
-            node.name: _column(fitted.values(table), fitted)
-            for node, fitted in zip(self.features_, self._fitted, strict=True)
-        }
+        return self._write(
+            X, _values(self._ranked[: len(self.features_)], table), table
+        )
 
     def _write(self, X: Any, new: dict[str, Any], table: Table) -> Any:
         container = _get_output_config("transform", self)["dense"]
@@ -621,6 +496,42 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
 
     # -- before, after -------------------------------------------------------------
 
+    def truncate(self, n_features: int) -> OpenFE:
+        """A fitted copy that keeps the first features only, without a new search.
+
+        Parameters
+        ----------
+        n_features : int
+            Features to keep: at most as many as the search ranked, which are at least
+            30 or ``n_features`` of this estimator unless fewer were useful. May be more
+            than this estimator keeps.
+
+        Returns
+        -------
+        OpenFE
+            With this ``n_features``; ``gate_`` and ``report_`` are those of the search.
+
+        Notes
+        -----
+        To choose ``n_features`` by cross-validation, let ``fit_transform`` compute the
+        largest number once per fold and cut columns behind it: with ``memory`` set, a
+        pipeline does not repeat the search, as in ``examples/``. The first columns of
+        its output are those that the truncated estimator returns.
+        """
+        check_is_fitted(self, "features_")
+        if not 0 <= n_features <= len(self._ranked):
+            raise ValueError(
+                f"n_features={n_features}: the search ranked {len(self._ranked)} "
+                "features. Choose at most as many, or fit with a greater n_features."
+            )
+        out = clone(self).set_params(n_features=max(1, n_features))
+        private = ("_ranked", "_schema", "_output")
+        fitted = {k: v for k, v in vars(self).items() if k[-1] == "_" or k in private}
+        out.__dict__.update(fitted)
+        out.features_ = [node for node, _ in self._ranked[:n_features]]
+        out.report_ = report.with_kept(self.report_, out.features_)
+        return out
+
     def estimate(self, X: Any, y: Any) -> dict[str, Any]:
         """What ``fit`` would take, from the columns and a short trial.
 
@@ -637,16 +548,11 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             data) and ``seconds`` (of one thread; within a factor of about two).
         """
         self._validate_params()
-        start = clone(self)._begin(X, y, None, None)
-        return report.estimate(
-            start.table, start.target, start.folds, start.candidates,
-            self.n_features == "auto", self.order, self._n_survivors(),
-        )  # fmt: skip
+        _, data, plan = clone(self)._begin(X, y, None, None)
+        return estimate(data, plan)
 
-    def _check_memory(self, start: _Start) -> None:
-        needed = report.bytes_needed(
-            len(start.table), len(start.table.names), self._n_survivors()
-        )
+    def _check_memory(self, data: Data, plan: Plan) -> None:
+        needed = bytes_needed(data, plan)
         if self.memory_limit is not None and needed > self.memory_limit:
             raise MemoryError(
                 f"fit needs about {needed / 2**20:,.0f} MiB on top of the data, above "
@@ -721,8 +627,8 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             self.feature_names_in_ = np.array(names, dtype=object)
         self._schema = schema
         self._output = Output.from_dict(data.get("output", _AS_BEFORE), schema)
-        self._fitted = fitted
         self.features_ = [parse(name) for name in data.get("names", [])]
+        self._ranked = list(zip(self.features_, fitted, strict=True))
         self.task_ = data.get("task", "")
         if data.get("classes"):
             self.classes_ = np.array(data["classes"])
@@ -743,20 +649,11 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         return tags
 
 
-def _at_most(
-    candidates: list[Candidate], most: int | None, rng: Any
-) -> list[Candidate]:
-    """All, or ``most`` of those to be scored, the rest marked as left out."""
-    live = [i for i, c in enumerate(candidates) if c.reason is None]
-    if most is None or len(live) <= most:
-        return candidates
-    kept = set(rng.permutation(live)[:most].tolist())
-    return [
-        Candidate(c.expression, "left out by max_candidates", c.extra)
-        if c.reason is None and i not in kept
-        else c
-        for i, c in enumerate(candidates)
-    ]
+def _values(features: list[tuple[Expression, Fitted]], table: Table) -> dict[str, Any]:
+    """Values of features on rows that were not learnt from."""
+    return {
+        node.name: _column(fitted.values(table), fitted) for node, fitted in features
+    }
 
 
 def _column(values: Any, fitted: Fitted) -> Any:

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import re
-import time
-from collections import Counter
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -15,16 +12,11 @@ from sklearn.metrics import roc_auc_score
 
 from featurekit.data.columns import NumericColumn, Table
 from featurekit.exceptions import LeakageWarning, warn
-from featurekit.expressions.grammar import Candidate
 from featurekit.expressions.operators import operator
 from featurekit.expressions.tree import Call, Column, Expression, Literal
 from featurekit.fitting import Target
-from featurekit.generation.model import MAX_ROWS, BoostedModel, base_matrix
-from featurekit.generation.screening import Screener
-from featurekit.generation.search import EXACT_PER_SURVIVOR, TWIN_ROWS, Ranking
+from featurekit.generation.search import Ranking
 from featurekit.kernels.registry import kernel
-from featurekit.statistics.boosting import Rounds, RowSums
-from featurekit.statistics.folds import Folds
 
 COLUMNS = (
     "feature",
@@ -45,31 +37,40 @@ def empty() -> pd.DataFrame:
     return pd.DataFrame({name: [] for name in COLUMNS})
 
 
-def table(
-    candidates: Sequence[Candidate], ranking: Ranking, kept: Sequence[Expression]
-) -> pd.DataFrame:
-    """One row per candidate, the kept first, then by importance and score."""
-    place = {node: i for i, node in enumerate(kept)}
+def table(ranking: Ranking, kept: Sequence[Expression]) -> pd.DataFrame:
+    """One row per candidate, the kept first, then by importance and score.
+
+    A last row, without a feature, stands for the candidates beyond the limit.
+    """
     rows = []
     for node, record in ranking.records.items():
-        chosen = node in place
-        reason = record.reason
-        if record.stage == "attributed" and not chosen:
-            reason = reason or "not among the features kept"
-        stage = "kept" if chosen else record.stage
         rows.append(
-            (*_identity(node), stage, record.score, record.standard_error,
-             record.importance, "" if chosen else reason)
+            (*_identity(node), record.stage, record.score, record.standard_error,
+             record.importance, record.reason)
         )  # fmt: skip
-    for c in candidates:
-        if c.reason is not None:
-            gap = (np.nan, np.nan, np.nan)
-            rows.append((*_identity(c.expression), "candidate", *gap, c.reason))
-    frame = pd.DataFrame(rows, columns=list(COLUMNS))
-    first = [place.get(node, len(place)) for node in ranking.records]
-    first += [len(place)] * (len(frame) - len(first))
+    none = (np.nan, np.nan, np.nan)
+    for c in ranking.unscored:
+        rows.append((*_identity(c.expression), "candidate", *none, c.reason or ""))
+    if ranking.n_left_out:
+        reason = f"{ranking.n_left_out:,} more candidates: beyond max_candidates"
+        rows.append(("", "", "", "candidate", *none, reason))
+    return with_kept(pd.DataFrame(rows, columns=list(COLUMNS)), kept)
+
+
+def with_kept(frame: pd.DataFrame, kept: Sequence[Expression]) -> pd.DataFrame:
+    """The report for these features kept, whichever were kept in it before."""
+    place = frame["feature"].map({node.name: i for i, node in enumerate(kept)})
+    others = place.isna()
+    before = np.where(frame["importance"].isna(), "survived", "attributed")
+    stage = frame["stage"].where(frame["stage"] != "kept", before)
+    beaten = stage.isin(["survived", "attributed"]) & (frame["reason"] == "")
+    reason = frame["reason"].mask(beaten, "not among the features kept")
     return (
-        frame.assign(_first=first)
+        frame.assign(
+            stage=stage.where(others, "kept"),
+            reason=reason.where(others, ""),
+            _first=place.fillna(len(kept)),
+        )
         .sort_values(
             ["_first", "importance", "score"],
             ascending=[True, False, False],
@@ -112,8 +113,11 @@ def explain(node: Expression, frame: pd.DataFrame, kept: Sequence[Expression]) -
     """What a candidate is, how it did, why it was kept or dropped."""
     rows = frame[frame["feature"] == node.name]
     if rows.empty:
+        beyond = frame.loc[frame["feature"] == "", "reason"].tolist()
+        also = f" ({beyond[0]})" if beyond else ""
         raise KeyError(
-            f"{node.name!r} was not among the candidates; report_['feature'] lists them"
+            f"{node.name!r} was not among the candidates that report_['feature'] "
+            f"lists{also}"
         )
     row = rows.iloc[0]
     lines = [node.name, f"  {in_words(node)}", f"  made of: {row['inputs']}"]
@@ -143,70 +147,6 @@ def base_score(target: Target, raw: NDArray[np.float64]) -> float:
         return float(np.mean(each))
     loss = float(target.loss.per_row(y, raw).mean())
     return float(np.sqrt(loss)) if target.metric == "rmse" else loss
-
-
-def bytes_needed(n: int, d: int, n_survivors: int) -> int:
-    """Bytes that a search needs on top of the data, from its largest arrays.
-
-    The columns once more in the order of the folds and as LightGBM's matrix, the sums
-    per row, a batch of candidates, and the survivors' values.
-    """
-    few = min(n, MAX_ROWS)
-    columns = 3 * n * d * 8
-    sums = n * 6 * 8
-    survivors = 2 * few * (n_survivors + d) * 8
-    ranks = int(3 * EXACT_PER_SURVIVOR * n_survivors) * TWIN_ROWS * 8
-    return columns + sums + survivors + ranks + (256 << 20)
-
-
-def estimate(
-    data: Table,
-    target: Target,
-    folds: Folds,
-    candidates: Sequence[Candidate],
-    gate: bool,
-    order: int,
-    n_survivors: int,
-) -> dict[str, Any]:
-    """Candidates, bytes and seconds of a search, from a trial on few rows."""
-    nodes = [c.expression for c in candidates if c.reason is None]
-    n = len(data)
-    rows = np.linspace(0, n - 1, min(n, 4000)).astype(np.int64)
-    rows = rows[np.argsort(folds.atom[rows], kind="stable")]
-    y, loss = target.y[rows], target.loss
-    part, few = data.take(rows), folds.take(rows)
-    per_candidate = 0.0
-    if nodes:
-        raw = np.tile(loss.baseline(target.y), (len(rows), 1))
-        sums = RowSums.of(*loss.gradients(y, raw))
-        some = [nodes[i] for i in np.linspace(0, len(nodes) - 1, 48).astype(int)]
-        args = (part, few, sums, (y, target.classes), Rounds())
-        Screener(*args).drops(some[:8])  # loads the kernels
-        begin = time.perf_counter()
-        Screener(*args).drops(some)
-        per_candidate = (time.perf_counter() - begin) / len(some)
-    X, categorical = base_matrix(part)
-    begin = time.perf_counter()
-    BoostedModel(loss, rounds=20).fit_raw(X, y, None, categorical, X)
-    per_round = (time.perf_counter() - begin) / 20
-    growth = n / len(rows)
-    wider = 1 + n_survivors / max(1, len(data.names))
-    screen = len(nodes) * per_candidate * max(1.0, 0.5 * growth)
-    models = per_round * max(1.0, 0.7 * min(growth, MAX_ROWS / len(rows)))
-    base = folds.n_folds * 150 * models
-    one = screen + 100 * models * wider * 0.5
-    judged = folds.n_folds * (one + 4 * 120 * models * 2) if gate else 0.0
-    return {
-        "n_candidates": len(nodes),
-        "n_enumerated": len(candidates),
-        "by_operator": dict(
-            Counter(
-                c.expression.op for c in candidates if isinstance(c.expression, Call)
-            )
-        ),
-        "bytes": bytes_needed(n, len(data.names), n_survivors),
-        "seconds": base + order * (one + judged),
-    }
 
 
 def warn_of_leaks(data: Table, target: Target) -> None:

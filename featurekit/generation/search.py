@@ -14,26 +14,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featurekit.data.columns import Table
 from featurekit.execution.budget import Budget
 from featurekit.execution.local import run_threads
 from featurekit.expressions.evaluate import cross_fit
-from featurekit.expressions.keyed import Key
+from featurekit.expressions.grammar import Candidate
 from featurekit.expressions.tree import Expression
-from featurekit.generation.model import (
-    MAX_ROWS,
-    BoostedModel,
-    at_most,
-    base_matrix,
-)
+from featurekit.generation.attribution import importances
+from featurekit.generation.candidates import Space
+from featurekit.generation.model import MAX_ROWS
+from featurekit.generation.problem import Problem, as_numbers
 from featurekit.generation.screening import Screener, by_key
 from featurekit.kernels.registry import kernel
 from featurekit.statistics.boosting import Rounds, RowSums, score
-from featurekit.statistics.folds import Folds
 from featurekit.statistics.loss import (
     Absolute,
     LogLoss,
-    Loss,
     MultiLogLoss,
     Squared,
 )
@@ -47,51 +42,11 @@ SAME = 0.995
 TWIN_ROWS = 4000
 CHUNKS = 20
 MAX_PARENTS = 15
-TREES = 50
-"""Trees of the model of the second stage; of several classes each round has one each,
-and at least 15 rounds are needed for the gains to settle."""
-
-
-@dataclass(frozen=True)
-class Problem:
-    """A table, its target and what is already known of it.
-
-    Attributes
-    ----------
-    table : Table
-    y : float64 array (n,)
-    classes : tuple or None
-        Labels of class codes, for more than two classes.
-    weight : float64 array (n,) or None
-    loss : Loss
-    folds : Folds
-    raw : float64 array (n, K)
-        Initial score of each row: out-of-fold, or the best constant.
-    """
-
-    table: Table
-    y: Floats
-    classes: tuple[Any, ...] | None
-    weight: Floats | None
-    loss: Loss
-    folds: Folds
-    raw: Floats
-
-    def sample(self, most: int, seed: int) -> Problem:
-        """All rows, or ``most`` of them at random."""
-        rows = at_most(np.arange(len(self.y)), most, seed)
-        return self if len(rows) == len(self.y) else self.take(rows)
-
-    def take(self, rows: Ints, folds: Folds | None = None) -> Problem:
-        """The same on some of the rows."""
-        return replace(
-            self,
-            table=self.table.take(rows),
-            y=self.y[rows],
-            weight=None if self.weight is None else self.weight[rows],
-            folds=self.folds.take(rows) if folds is None else folds,
-            raw=self.raw[rows],
-        )
+MIN_BLOCK = 1_000
+"""Rows that the smallest data block has at least: fewer rank candidates at random."""
+GRACE = 0.3
+PARTS = 5
+"""Parts of a chunk after each of which a time budget is looked at."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +54,8 @@ class Settings:
     """How the search goes about it.
 
     Half as many again as ``n_survivors`` are scored exactly; so many enter the second
-    stage.
+    stage. With ``likeliest_first`` candidates are scored in the order in which they
+    come, else in the order that is fastest.
     """
 
     n_data_blocks: int = 8
@@ -108,6 +64,7 @@ class Settings:
     n_threads: int = 1
     seed: int = 0
     n_survivors: int = N_SURVIVORS
+    likeliest_first: bool = False
     how: Rounds = field(default_factory=Rounds)
 
 
@@ -126,10 +83,23 @@ class Record:
 
 @dataclass
 class Ranking:
-    """Survivors in order of usefulness, and a record of every candidate."""
+    """The features in order of usefulness, and what became of every candidate.
+
+    Attributes
+    ----------
+    order : list of Expression
+    records : dict of Expression to Record
+        Of the candidates that were to be scored.
+    unscored : list of Candidate
+        Candidates that needed no score, with the reason.
+    n_left_out : int
+        Candidates beyond the limit.
+    """
 
     order: list[Expression]
     records: dict[Expression, Record]
+    unscored: list[Candidate] = field(default_factory=list)
+    n_left_out: int = 0
 
 
 N_STEPS = CHUNKS + 2
@@ -137,28 +107,34 @@ N_STEPS = CHUNKS + 2
 
 def search(
     problem: Problem,
-    candidates: Sequence[Expression],
-    grow: Callable[[Problem, list[Expression]], list[Expression]],
+    space: Space,
     order: int,
     settings: Settings,
     budget: Budget,
     step: Callable[[], None] = lambda: None,
+    screening: Budget | None = None,
 ) -> Ranking:
     """Rank the candidates; for higher orders, again with what grows of the best.
 
     Parameters
     ----------
-    grow : callable
-        Candidates made of the best so far, given the problem and those.
+    screening : Budget, optional
+        Of the first stage, where it must leave time for what follows.
     """
-    ranking = rank(problem, candidates, settings, budget, step)
+    listed = space.listed(problem, settings.seed)
+    ranking = rank(problem, listed.nodes, settings, budget, step, screening)
+    unscored, n_left_out = list(listed.unscored), listed.n_left_out
     for _ in range(order - 1):
-        if budget.stopped():
+        if budget.stopped() or (screening is not None and screening.stopped()):
             break
-        new = grow(problem, ranking.order[:MAX_PARENTS])
-        again = rank(problem, [*ranking.order, *new], settings, budget, step)
+        grown = space.grown(problem, ranking.order[:MAX_PARENTS])
+        listed = grown.listed(problem, settings.seed)
+        new = [*ranking.order, *listed.nodes]
+        again = rank(problem, new, settings, budget, step, screening)
         ranking = Ranking(again.order, ranking.records | again.records)
-    return ranking
+        unscored += listed.unscored
+        n_left_out += listed.n_left_out
+    return replace(ranking, unscored=unscored, n_left_out=n_left_out)
 
 
 def rank(
@@ -167,19 +143,23 @@ def rank(
     settings: Settings,
     budget: Budget,
     step: Callable[[], None] = lambda: None,
+    screening: Budget | None = None,
 ) -> Ranking:
     """Both stages: the survivors, most useful first, in `N_STEPS` steps.
 
-    The first stage looks at all rows, what follows at `MAX_ROWS` of them at most.
+    The first stage looks at all rows, what follows at `MAX_ROWS` of them at most. What
+    follows is given `GRACE` seconds when the budget is spent, so that what the first
+    stage found is not lost.
     """
     records = {node: Record(node) for node in candidates}
-    finalists = _prune(problem, candidates, records, settings, budget, step)
+    first = screening or budget
+    finalists = _prune(problem, candidates, records, settings, first, step)
     problem = problem.sample(MAX_ROWS, settings.seed)
-    finalists = _survivors(problem, finalists, records, settings)
+    survivors = _survivors(problem, finalists, records, settings, budget)
     step()
-    order = _attribute(problem, finalists, records, settings)
+    order = _attribute(problem, survivors, records, settings, budget)
     step()
-    return Ranking([finalists[i] for i in order], records)
+    return Ranking(order, records)
 
 
 # -- stage 1: one candidate at a time -------------------------------------------------
@@ -196,7 +176,7 @@ def _prune(
     """Successive halving over nested blocks of rows; the best, in order."""
     problem = _scored_rows(problem, settings.seed)
     alive = list(candidates)
-    block = settings.n_data_blocks
+    block = _first_block(settings.n_data_blocks, len(problem.y))
     while True:
         if len(alive) < 2 * settings.min_candidate_features:
             block = 1
@@ -220,6 +200,13 @@ def _prune(
         else:
             best.append(node)
     return best
+
+
+def _first_block(n_data_blocks: int, n_rows: int) -> int:
+    """Into how many blocks to cut: no more than leave `MIN_BLOCK` rows in each."""
+    while n_data_blocks > 1 and n_rows < MIN_BLOCK * n_data_blocks:
+        n_data_blocks //= 2
+    return n_data_blocks
 
 
 def _scored_rows(problem: Problem, seed: int) -> Problem:
@@ -256,15 +243,17 @@ def _score_round(
     screener = Screener(
         problem.table, problem.folds, sums, target, settings.how, settings.n_threads
     )
-    alive = by_key(alive)
+    n_parts = CHUNKS * PARTS if settings.likeliest_first else CHUNKS
+    if not settings.likeliest_first:
+        alive = by_key(alive)
     scored: list[Expression] = []
-    bounds = np.linspace(0, len(alive), CHUNKS + 1).astype(int)
-    for lo, hi in zip(bounds[:-1], bounds[1:], strict=True):
+    bounds = np.linspace(0, len(alive), n_parts + 1).astype(int)
+    for k, (lo, hi) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
         if budget.stopped():
             for node in alive[lo:]:
                 records[node].reason = "not reached: " + budget.why
             break
-        part = alive[lo:hi]
+        part = by_key(alive[lo:hi])
         drops = screener.drops(part)
         means, errors = score(drops, screener.n_test)
         for i, node in enumerate(part):
@@ -273,7 +262,7 @@ def _score_round(
             record.score, record.standard_error = float(means[i]), float(errors[i])
             record.drops = drops[i]
         scored += part
-        if last:
+        if last and k % (n_parts // CHUNKS) == 0:
             step()
     order = sorted(scored, key=lambda node: -records[node].score)
     seen: dict[bytes, Expression] = {}
@@ -296,14 +285,24 @@ def _survivors(
     finalists: list[Expression],
     records: dict[Expression, Record],
     settings: Settings,
+    budget: Budget,
 ) -> list[Expression]:
-    """Finalists by exact score, without those that rank the rows like a better one."""
-    ranks = _rescore(problem, finalists, records, settings)
-    order = sorted(range(len(finalists)), key=lambda i: -records[finalists[i]].score)
+    """Finalists by exact score, without those that rank the rows like a better one.
+
+    Those that do not reduce the held-out loss are left out. Where the budget is spent,
+    those not scored exactly follow in the order of the first stage.
+    """
+    ranks = _rescore(problem, finalists, records, settings, budget)
+    order = sorted(
+        range(len(finalists)),
+        key=lambda i: (not ranks[i].any(), -records[finalists[i]].score),
+    )
     out: list[Expression] = []
     for i in _without_twins(order, finalists, ranks, records):
         record = records[finalists[i]]
-        if len(out) >= settings.n_survivors:
+        if not record.score > 0:
+            record.reason = "does not reduce the held-out loss"
+        elif len(out) >= settings.n_survivors:
             record.reason = f"below the best {settings.n_survivors}"
         else:
             record.stage = "survived"
@@ -311,41 +310,18 @@ def _survivors(
     return out
 
 
-def out_of_fold_values(
-    problem: Problem, nodes: Sequence[Expression], n_threads: int = 1
-) -> Floats:
-    """Out-of-fold values of each feature, (n, features), keys as codes."""
-    out = np.empty((len(problem.y), len(nodes)), order="F")
-    target = (problem.y, problem.classes)
-
-    def one(i: int) -> None:
-        out[:, i] = as_numbers(
-            cross_fit(nodes[i], problem.table, target, problem.folds)
-        )
-
-    run_threads(one, range(len(nodes)), n_threads)
-    return out
-
-
-def as_numbers(values: Any) -> Floats:
-    """Values of a feature as float64; a key as its codes, NaN where missing."""
-    if isinstance(values, Key):
-        out = values.codes.astype(np.float64)
-        out[values.codes >= values.missing] = np.nan
-        return out
-    return values
-
-
 def _rescore(
     problem: Problem,
     finalists: list[Expression],
     records: dict[Expression, Record],
     settings: Settings,
+    budget: Budget,
 ) -> Floats:
     """Score each feature as LightGBM itself would on it alone, fold by fold.
 
     One feature at a time is made and dropped again; of each only the ranks of some
-    rows are kept, (finalists, rows), centred and of unit length.
+    rows are kept, (finalists, rows), centred and of unit length. They are zero where
+    the budget was spent before the feature's turn.
     """
     loss, folds = problem.loss, problem.folds
     known = ~np.isnan(problem.raw[:, 0])
@@ -361,6 +337,8 @@ def _rescore(
     target = (problem.y, problem.classes)
 
     def one(i: int) -> None:
+        if budget.stopped(GRACE):
+            return
         values = as_numbers(cross_fit(finalists[i], problem.table, target, folds))
         x = np.ascontiguousarray(values[known])
         kernel("unit_ranks")(x[rows], ranks[i])
@@ -387,6 +365,8 @@ def _rescore(
     if exact and finalists:
         means, errors = score(out * n_test, n_test)
         for i, node in enumerate(finalists):
+            if not ranks[i].any():
+                continue
             records[node].stage = "rescored"
             records[node].score = float(means[i])
             records[node].standard_error = float(errors[i])
@@ -418,64 +398,19 @@ def _without_twins(
 
 def _attribute(
     problem: Problem,
-    finalists: list[Expression],
+    survivors: list[Expression],
     records: dict[Expression, Record],
     settings: Settings,
-) -> list[int]:
-    """Order of the survivors by what a model of the columns and all of them uses.
-
-    The model starts from the initial scores, as each feature did when scored alone.
-    """
-    if not finalists:
-        return []
-    X, categorical = base_matrix(problem.table)
-    both = np.hstack([X, out_of_fold_values(problem, finalists, settings.n_threads)])
-    model = BoostedModel(
-        problem.loss,
-        settings.seed,
-        settings.n_threads,
-        rounds=max(15, TREES // problem.loss.n_outputs),
-        params=(
-            ("num_leaves", 16),
-            ("learning_rate", 0.15),
-            ("feature_fraction", 0.5),
-            ("max_bin", 63),
-        ),
-    )
-    init = np.where(np.isnan(problem.raw), 0.0, problem.raw)
-    data = model.dataset(both, problem.y, problem.weight, categorical, init)
-    known = np.flatnonzero(~np.isnan(problem.raw[:, 0]))
-    if settings.importance == "gain":
-        booster = model.train(data, known)
-        importance = booster.feature_importance("gain")[X.shape[1] :]
-    else:
-        importance = _permutation(problem, model, data, both, X.shape[1], settings)
-    for node, value in zip(finalists, importance, strict=True):
+    budget: Budget,
+) -> list[Expression]:
+    """The survivors in order of importance; by score where the budget is spent."""
+    if not survivors or budget.stopped():
+        return survivors
+    found = importances(
+        problem, survivors, settings.importance, settings.seed, settings.n_threads,
+        budget,
+    )  # fmt: skip
+    for node, value in zip(survivors, found, strict=True):
         records[node].stage = "attributed"
         records[node].importance = float(value)
-    return sorted(range(len(finalists)), key=lambda i: -importance[i])
-
-
-def _permutation(
-    problem: Problem,
-    model: BoostedModel,
-    data: Any,
-    both: Floats,
-    first: int,
-    settings: Settings,
-) -> Floats:
-    """Loss put on held-out rows when a feature is shuffled among them, over folds."""
-    rng = np.random.default_rng(settings.seed)
-    out = np.zeros(both.shape[1] - first)
-    for f in range(problem.folds.n_folds):
-        train, test = problem.folds.train_rows(f), problem.folds.test_rows(f)
-        booster = model.train(data, train[~np.isnan(problem.raw[train, 0])])
-        part, y, raw = both[test], problem.y[test], problem.raw[test]
-        before = problem.loss.per_row(y, raw + model.raw(booster, part)).sum()
-        for i in range(len(out)):
-            kept = part[:, first + i].copy()
-            part[:, first + i] = rng.permutation(kept)
-            after = problem.loss.per_row(y, raw + model.raw(booster, part)).sum()
-            out[i] += after - before
-            part[:, first + i] = kept
-    return out / len(problem.y)
+    return sorted(survivors, key=lambda node: -records[node].importance)

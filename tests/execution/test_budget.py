@@ -128,3 +128,28 @@ def test_works_outside_the_main_thread():
     thread.start()
     thread.join()
     assert found == [False]
+
+
+def test_a_part_ends_earlier_and_with_the_whole():
+    budget = Budget(100.0)
+    budget.start -= 20.0
+    part = budget.part(0.25)
+    assert part.seconds == pytest.approx(40.0, abs=1.0)
+    part.start -= 25.0
+    assert part.stopped() and not budget.stopped()
+    assert part.why == "time_budget of 100 s is spent"
+    other = budget.part(0.5)
+    budget.stop("enough")
+    assert other.stopped() and other.why == "enough"
+    assert not Budget().part(0.5).stopped()
+
+
+def test_grace_after_the_stop():
+    budget = Budget()
+    budget.stop("enough")
+    assert budget.stopped() and not budget.stopped(grace=5.0)
+    budget.start -= 10.0
+    assert budget.stopped(grace=5.0)
+    late = Budget(1.0)
+    late.start -= 3.0
+    assert late.stopped(grace=1.0) and not late.stopped(grace=4.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+import signal
 
 import numpy as np
 import pandas as pd
@@ -245,7 +246,7 @@ def test_more_bad_input(mixed):
         small(device="cuda").fit(X, y)
     with pytest.raises(ValueError, match="no operator"):
         small(operators=["nope"]).fit(X, y)
-    with pytest.raises(ValueError, match="does not go with"):
+    with pytest.raises(ValueError, match="continuous"):
         small(metric="logloss").fit(X, y)
     with pytest.warns(LeakageWarning, match="same"):
         small(n_features=1).fit(X.assign(same=y), y)
@@ -294,3 +295,100 @@ def test_one_split_scores_alone_or_says_why_not(mixed):
     assert (maker.report_["score"] > 0).any()
     with pytest.raises(ValueError, match="feature_boosting=False"):
         small(n_features=3, cv=split).fit(X, y)
+
+
+def ratio_task(seed, n=1500):
+    """A label that a ratio decides, and columns of many values beside it."""
+    rng = np.random.default_rng(seed)
+    X = pd.DataFrame(
+        {
+            "income": rng.lognormal(10, 0.5, n),
+            "debt": rng.lognormal(9, 0.8, n),
+            "job": rng.choice(["nurse", "clerk", "cook", "pilot"], n),
+        }
+    )
+    return X, X["debt"] / X["income"] > rng.lognormal(-1, 0.4, n)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_planted_ratio_comes_first(seed):
+    X, late = ratio_task(seed)
+    maker = OpenFE(3, random_state=seed).fit(X, late)
+    assert set(maker.features_[0].columns()) == {"debt", "income"}
+    assert "/" in maker.features_[0].name
+
+
+def test_fewer_are_kept_than_asked_for_where_no_more_help():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"id": np.arange(400), "a": rng.normal(size=400)})
+    y = rng.normal(size=400)
+    with pytest.warns(FeatureKitWarning, match="n_features=20, but only"):
+        maker = OpenFE(20, random_state=0, operators=FEW).fit(X, y)
+    assert len(maker.features_) < 20
+    kept = maker.report_[maker.report_["stage"] == "kept"]
+    assert (kept["score"] > 0).all()
+    dropped = maker.report_["reason"] == "does not reduce the held-out loss"
+    assert (maker.report_.loc[dropped, "score"] <= 0).all() and dropped.any()
+
+
+def test_truncate_is_a_fit_with_fewer_features(mixed):
+    X, y = mixed
+    maker = small(n_features=8).set_output(transform="pandas")
+    out = maker.fit_transform(X, y)
+    cut = maker.truncate(3)
+    again = small(n_features=3).fit(X, y)
+    assert cut.features_ == again.features_ and cut.n_features == 3
+    pd.testing.assert_frame_equal(cut.report_, again.report_)
+    pd.testing.assert_frame_equal(cut.transform(X), again.transform(X))
+    assert list(out.columns[: X.shape[1] + 3]) == list(cut.get_feature_names_out())
+    assert len(maker.features_) == 8  # the first is as it was
+    more = maker.truncate(12)
+    assert len(more.features_) == 12 and more.features_[:8] == maker.features_
+    assert more.transform(X).shape[1] == X.shape[1] + 12
+    none = maker.truncate(0)
+    assert none.transform(X).shape == X.shape
+    with pytest.raises(ValueError, match="greater n_features"):
+        maker.truncate(1000)
+
+
+def test_a_fit_that_fails_or_is_interrupted_leaves_the_former(mixed, monkeypatch):
+    X, y = mixed
+    maker = small(n_features=3).fit(X, y)
+    before = maker.transform(X)
+    other = X[["price", "area"]].rename(columns={"area": "new"})
+    with pytest.raises(ValueError):
+        maker.fit(other, np.full(len(y), "one class"))
+
+    def interrupted(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("featurekit.generation.openfe.fit", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            maker.fit(other, y)
+    pd.testing.assert_frame_equal(maker.transform(X), before)
+    assert maker.n_features_in_ == X.shape[1]
+    numbers_only = X[["price", "area"]].to_numpy()
+    maker.fit(numbers_only, y)
+    assert not hasattr(maker, "feature_names_in_")
+
+
+def test_ctrl_c_during_the_search_keeps_what_was_found(mixed, monkeypatch):
+    X, y = mixed
+    from featurekit.generation import search
+
+    scored = []
+    score = search.Screener.drops
+
+    def stopping(self, nodes, *args):
+        scored.extend(nodes)
+        if len(scored) > 30:
+            signal.raise_signal(signal.SIGINT)
+        return score(self, nodes, *args)
+
+    monkeypatch.setattr(search.Screener, "drops", stopping)
+    with pytest.warns(FeatureKitWarning, match="interrupted"):
+        maker = small().fit(X, y)
+    assert maker.stopped_ == "interrupted" and len(maker.features_) > 0
+    assert 30 < maker.n_candidates_ == len(scored)
+    assert maker.transform(X).shape == (len(X), X.shape[1] + len(maker.features_))

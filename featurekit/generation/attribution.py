@@ -1,0 +1,158 @@
+"""The second stage of the search: all survivors in one model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from featurekit.execution.budget import Budget
+from featurekit.expressions.tree import Expression
+from featurekit.generation.model import BoostedModel, base_matrix
+from featurekit.generation.problem import Problem, out_of_fold_values
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int64]
+
+TREES = 50
+"""Trees of the model of the second stage; of several classes each round has one each,
+and at least 15 rounds are needed for the gains to settle."""
+ROWS_FOR_GAIN = 10_000
+"""Folds are used until their rows are about so many: fewer rows, noisier gains."""
+_PARAMS = (
+    ("num_leaves", 16),
+    ("learning_rate", 0.15),
+    ("feature_fraction", 0.5),
+    ("max_bin", 63),
+)
+
+
+def importances(
+    problem: Problem,
+    nodes: Sequence[Expression],
+    kind: str,
+    seed: int,
+    n_threads: int,
+    budget: Budget,
+) -> Floats:
+    """What a model of the columns and all ``nodes`` uses of each node.
+
+    The model starts from the initial scores, as each feature did when it was scored.
+
+    Parameters
+    ----------
+    kind : str
+        "gain" or "permutation".
+    budget : Budget
+        Training stops after the round in which it is spent.
+    """
+    X, categorical = base_matrix(problem.table)
+    both = np.hstack([X, out_of_fold_values(problem, nodes, n_threads)])
+    rounds = max(15, TREES // problem.loss.n_outputs)
+    model = BoostedModel(problem.loss, seed, n_threads, rounds, _PARAMS, budget)
+    init = np.where(np.isnan(problem.raw), 0.0, problem.raw)
+    data = model.dataset(both, problem.y, problem.weight, categorical, init)
+    of_fold = _of_shuffling if kind == "permutation" else _of_splits
+    known = ~np.isnan(problem.raw[:, 0])
+    learning = []
+    for f in range(problem.folds.n_folds):
+        train, test = problem.folds.train_rows(f), problem.folds.test_rows(f)
+        train, test = train[known[train]], test[known[test]]
+        if len(train) and len(test):
+            learning.append((train, test))
+    if kind == "gain":
+        # the last ones: of a splitter in time they learn from the most rows
+        n_folds = max(1, round(ROWS_FOR_GAIN / len(both)))
+        learning = learning[-n_folds:]
+    out = np.zeros((rounds, both.shape[1]))
+    for train, test in learning:
+        booster = model.train(data, train)
+        found = of_fold(problem, model, booster, both, test, X.shape[1])
+        out[: len(found)] += found
+    if kind == "gain":
+        # up to the round after which the model overfits; none: they stay as they are
+        total = np.cumsum(out, axis=0)
+        best = int(total.sum(axis=1).argmax())
+        out = out[: best + 1 if total[best].sum() > 0 else 0]
+    return np.asarray(out.sum(axis=0)[X.shape[1] :] / len(problem.y))
+
+
+def _of_splits(
+    problem: Problem,
+    model: BoostedModel,
+    booster: Any,
+    both: Floats,
+    test: Ints,
+    _: int,
+) -> Floats:
+    """Loss taken off held-out rows by each round's splits on each feature.
+
+    To second order, (rounds, features).
+
+    The gain that boosting itself reports is of the rows that the splits were chosen
+    on, and is greater the more values a feature has to split at.
+    """
+    n_outputs = problem.loss.n_outputs
+    leaf_of_row = booster.predict(both[test], pred_leaf=True, num_threads=1)
+    leaf_of_row = np.asarray(leaf_of_row).reshape(len(test), -1)
+    y, raw = problem.y[test], problem.raw[test].copy()
+    weight = None if problem.weight is None else problem.weight[test][:, None]
+    trees = booster.dump_model()["tree_info"]
+    out = np.zeros((len(trees) // n_outputs, both.shape[1]))
+    for t in range(len(out)):
+        start = t * n_outputs
+        g, h = problem.loss.gradients(y, raw)
+        if weight is not None:
+            g, h = g * weight, h * weight
+        for k, tree in enumerate(trees[start : start + n_outputs]):
+            leaf, n_leaves = leaf_of_row[:, start + k], tree["num_leaves"]
+            sum_g = np.bincount(leaf, g[:, k], n_leaves)
+            sum_h = np.bincount(leaf, h[:, k], n_leaves)
+            values = np.zeros(n_leaves)
+            _walk(tree["tree_structure"], sum_g, sum_h, values, out[t])
+            raw[:, k] += values[leaf]
+    return out
+
+
+def _walk(
+    node: dict[str, Any], g: Any, h: Any, values: Floats, out: Floats
+) -> tuple[float, float]:
+    """Add up what each split takes off; returns the node's sums of ``g`` and ``h``."""
+    if "split_feature" not in node:
+        leaf = node.get("leaf_index", 0)
+        values[leaf] = node["leaf_value"]
+        return g[leaf], h[leaf]
+    total_g = total_h = 0.0
+    for side in ("left_child", "right_child"):
+        child = node[side]
+        g_child, h_child = _walk(child, g, h, values, out)
+        new = child.get("internal_value", child.get("leaf_value"))
+        old = node["internal_value"]
+        less = g_child * (old - new) + 0.5 * h_child * (old**2 - new**2)
+        out[node["split_feature"]] += less
+        total_g, total_h = total_g + g_child, total_h + h_child
+    return total_g, total_h
+
+
+def _of_shuffling(
+    problem: Problem,
+    model: BoostedModel,
+    booster: Any,
+    both: Floats,
+    test: Ints,
+    first: int,
+) -> Floats:
+    """Loss put on held-out rows by shuffling a feature among them, (1, features)."""
+    rng = np.random.default_rng(model.seed)
+    part, y, raw = both[test], problem.y[test], problem.raw[test]
+    before = problem.loss.per_row(y, raw + model.raw(booster, part)).sum()
+    out = np.zeros((1, both.shape[1]))
+    for i in range(first, both.shape[1]):
+        kept = part[:, i].copy()
+        part[:, i] = rng.permutation(kept)
+        after = problem.loss.per_row(y, raw + model.raw(booster, part)).sum()
+        out[0, i] = after - before
+        part[:, i] = kept
+    return out
