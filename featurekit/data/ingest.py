@@ -33,6 +33,8 @@ CategoricalFeatures: TypeAlias = (
 )
 
 FORMAT = 1
+_LARGE = 1 << 128
+"""Whole numbers are below it in every frame library."""
 
 _FIXES = {
     "number": "pd.to_numeric(X[{name!r}]) in pandas, .cast(pl.Float64) in polars",
@@ -257,20 +259,22 @@ class Schema:
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Schema:
-        """Read what `to_dict` wrote, before or after a trip through JSON."""
+        """Read what `to_dict` wrote, before or after a trip through JSON.
+
+        Raises
+        ------
+        SchemaError
+            If it is no schema, or one that no table can have.
+        """
         if data.get("format") != FORMAT:
             raise SchemaError(
                 f"this is format {data.get('format')!r} of a schema, not {FORMAT}: "
                 "it was stored by a newer version, or is no schema"
             )
-        specs = []
-        for entry in data["columns"]:
-            text = entry["dtype"] == "string"
-            known = [c if text else _from_json(c) for c in entry["categories"]]
-            specs.append(
-                ColumnSpec(entry["name"], entry["kind"], tuple(known), entry["dtype"])
-            )
-        return cls(tuple(specs), bool(data["named"]))
+        columns, named = data.get("columns"), data.get("named")
+        if not isinstance(columns, list) or not isinstance(named, bool):
+            raise SchemaError("the schema has no list of columns")
+        return cls(tuple(_spec_from_json(entry) for entry in columns), named)
 
 
 def positions_of(names: tuple[str, ...], features: CategoricalFeatures) -> set[int]:
@@ -368,5 +372,43 @@ def _to_json(value: Scalar) -> Scalar:
     return value if isinstance(value, str) or math.isfinite(value) else repr(value)
 
 
-def _from_json(value: Scalar) -> Scalar:
-    return float(value) if isinstance(value, str) else value
+def _spec_from_json(entry: Any) -> ColumnSpec:
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        raise SchemaError("the schema has a column without a name")
+    name: str = entry["name"]
+    kind: Any = entry.get("kind")
+    dtype: Any = entry.get("dtype")
+    known = entry.get("categories")
+    if (
+        not isinstance(dtype, str)
+        or kind not in get_args(Kind)
+        or FAMILIES.get(dtype) not in _FAMILIES_OF[kind]
+    ):
+        raise SchemaError(f"column {name!r}: {kind!r} of dtype {dtype!r} is unknown")
+    if not isinstance(known, list) or (known and kind != "categorical"):
+        raise SchemaError(f"column {name!r}: its categories are no list of categories")
+    read = _text_from_json if dtype == "string" else _number_from_json
+    return ColumnSpec(name, kind, tuple(read(c, name) for c in known), dtype)
+
+
+_FAMILIES_OF = {
+    "numeric": ("number", "duration"),
+    "datetime": ("datetime",),
+    "categorical": ("string", "number"),
+}
+
+
+def _text_from_json(value: Any, name: str) -> str:
+    if not isinstance(value, str):
+        raise SchemaError(f"column {name!r}: its category {value!r:.40} is no text")
+    return value
+
+
+def _number_from_json(value: Any, name: str) -> Scalar:
+    if value in ("inf", "-inf"):
+        return float(value)
+    if isinstance(value, bool | float) and math.isfinite(value):
+        return value
+    if isinstance(value, int) and abs(value) < _LARGE:
+        return value
+    raise SchemaError(f"column {name!r}: its category {value!r:.40} is no number")

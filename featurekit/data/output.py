@@ -7,7 +7,7 @@ on categories and datetimes of polars; so ``"codes"`` is the default.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -250,15 +250,40 @@ class Output:
             raise SchemaError(f"the stored output format lacks the columns {lacking}")
         return cls(data["format"], schema, dense)
 
+    def check_complete(self, new: Iterable[str]) -> None:
+        """Refuse an output format that does not say how each column is written.
+
+        Parameters
+        ----------
+        new : iterable of str
+            Names of the new columns.
+
+        Raises
+        ------
+        SchemaError
+        """
+        needed = {*self.schema.names, *new} if self.format == "onehot" else set()
+        lacking = needed - set(self.dense)
+        if lacking:
+            raise SchemaError(
+                f"the stored output format lacks the columns {sorted(lacking)}"
+            )
+
 
 def _dense(entry: list[Any]) -> Dense:
     if len(entry) == 2:
-        return Imputed(float(entry[0]), bool(entry[1]))
+        value, indicator = entry
+        if type(value) not in (int, float) or type(indicator) is not bool:
+            raise ValueError(f"{entry} is no imputed column")
+        return Imputed(float(value), indicator)
     codes, categories, rest = entry
-    codes = tuple(int(code) for code in codes)
-    if not all(0 <= code <= len(categories) for code in codes):
+    if not isinstance(codes, list) or not isinstance(categories, list):
+        raise ValueError("codes and categories are no lists")
+    if not all(type(code) is int and 0 <= code <= len(categories) for code in codes):
         raise ValueError(f"codes {codes} of {len(categories)} categories")
-    return Indicators(codes, tuple(categories), bool(rest))
+    if not all(isinstance(label, str | int | float) for label in categories):
+        raise ValueError("categories are no labels")
+    return Indicators(tuple(codes), tuple(categories), bool(rest))
 
 
 def _series(X: Any) -> tuple[Series, ...]:

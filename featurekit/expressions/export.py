@@ -1,40 +1,60 @@
 """Fitted features as versioned JSON, and back.
 
 The file holds each feature's tree and what it learnt, and the schema of the columns it
-reads; it needs neither the training data nor the search to be applied.
+reads; it needs neither the training data nor the search to be applied. What was learnt
+comes from the training data: the categories of text columns, the distinct values of
+numbers that serve as keys, and statistics of groups, which of a group of one row are
+that row's own.
 """
 
 from __future__ import annotations
 
-import base64
+import hashlib
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
-
-import numpy as np
+from typing import Any, TypeVar
 
 from featurekit._files import write_text
 from featurekit._version import __version__
 from featurekit.data.ingest import Schema
 from featurekit.exceptions import FeatureFileError
-from featurekit.expressions.evaluate import Distinct, Fitted
-from featurekit.expressions.operators import operator
-from featurekit.expressions.tree import Call, Expression
+from featurekit.expressions.evaluate import Fitted
+from featurekit.expressions.restore import fitted_from_dict, fitted_to_dict
 
-FORMAT = 1
-_INLINE = 64
+__all__ = [
+    "content_to_features",
+    "entry",
+    "fitted_to_dict",
+    "load",
+    "read",
+    "write",
+]
+
+FORMAT = 2
+
+T = TypeVar("T")
 
 
 def write(path: str | Path, content: dict[str, Any]) -> None:
-    """Write ``content`` with the format's version."""
+    """Write ``content`` with the format's version and a checksum."""
     head = {"format": "featurekit.features", "format_version": FORMAT}
+    whole = head | {"featurekit_version": __version__} | content
     text = json.dumps(
-        head | {"featurekit_version": __version__} | content,
+        whole | {"checksum": checksum(whole)},
         allow_nan=False,
         ensure_ascii=False,
         indent=1,
     )
     write_text(path, text)
+
+
+def checksum(content: dict[str, Any]) -> str:
+    """SHA-256 of the content, whatever its layout in the file."""
+    whole = {key: value for key, value in content.items() if key != "checksum"}
+    text = json.dumps(whole, allow_nan=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode("ascii")).hexdigest()
 
 
 def read(path: str | Path) -> dict[str, Any]:
@@ -45,58 +65,48 @@ def read(path: str | Path) -> dict[str, Any]:
     FeatureFileError
         If the file is damaged, is something else, or is of a newer format.
     """
-    try:
-        data = json.loads(Path(path).read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise FeatureFileError(
-            f"{path} is damaged or no JSON ({error}). Write it again with to_json."
-        ) from None
-    if not isinstance(data, dict) or data.get("format") != "featurekit.features":
-        raise FeatureFileError(f"{path} is JSON, but no file of features.")
-    version = data.get("format_version")
-    if not isinstance(version, int) or version > FORMAT:
-        raise FeatureFileError(
-            f"{path} has format {version} (written by featurekit "
-            f"{data.get('featurekit_version')}); this {__version__} reads up "
-            f"to {FORMAT}. Upgrade featurekit."
-        )
-    return data
+    with _blamed(path):
+        try:
+            text = Path(path).read_bytes().decode("utf-8")
+            data = json.loads(text, parse_constant=_refused)
+        except (ValueError, RecursionError) as error:
+            raise FeatureFileError(
+                f"{path} is damaged or no JSON ({error}). Write it again with to_json."
+            ) from None
+        if not isinstance(data, dict) or data.get("format") != "featurekit.features":
+            raise FeatureFileError(f"{path} is JSON, but no file of features.")
+        version = data.get("format_version")
+        if type(version) is not int or not 1 <= version <= FORMAT:
+            raise FeatureFileError(
+                f"{path} has format {version} (written by featurekit "
+                f"{data.get('featurekit_version')}); this {__version__} reads up "
+                f"to {FORMAT}. Upgrade featurekit."
+            )
+        if version > 1 and data.get("checksum") != checksum(data):
+            raise FeatureFileError(
+                f"{path} was changed after it was written: its content does not fit "
+                "its checksum. Write it again with to_json."
+            )
+        return data
 
 
-def check_estimator(data: dict[str, Any], name: str, path: str | Path) -> None:
-    """Refuse a file that another estimator wrote."""
-    found = data.get("estimator", "OpenFE")
-    if found != name:
-        raise FeatureFileError(
-            f"{path} was written by {found}: read it with {found}.from_json."
-        )
+def load(path: str | Path, estimator: str, make: Callable[[dict[str, Any]], T]) -> T:
+    """What ``make`` builds of a file of this estimator; any failure names the file.
 
-
-def fitted_to_dict(fitted: Fitted) -> dict[str, Any]:
-    """A fitted feature as plain JSON values."""
-    out: dict[str, Any] = {"expression": fitted.expression.to_dict()}
-    if fitted.children:
-        out["children"] = [fitted_to_dict(child) for child in fitted.children]
-    if fitted.state is not None:
-        out["state"] = _state_to_json(fitted.state)
-    if fitted.as_key is not None:
-        out["as_key"] = _array_to_json(fitted.as_key.seen)
-    return out
-
-
-def fitted_from_dict(data: dict[str, Any]) -> Fitted:
-    """The fitted feature that `fitted_to_dict` wrote."""
-    expression = Expression.from_dict(data["expression"])
-    for node in expression.walk():
-        if isinstance(node, Call):
-            operator(node.op)  # an unknown operator is named here, not at transform
-    as_key = data.get("as_key")
-    return Fitted(
-        expression,
-        tuple(fitted_from_dict(child) for child in data.get("children", ())),
-        _state_from_json(data["state"]) if "state" in data else None,
-        None if as_key is None else Distinct(_array_from_json(as_key)),
-    )
+    Raises
+    ------
+    FeatureFileError
+        If the file is damaged, of a newer format or of another estimator, or holds
+        what fitting cannot have given.
+    """
+    data = read(path)
+    with _blamed(path):
+        found = entry(data, "estimator", str, "OpenFE")
+        if found != estimator:
+            raise FeatureFileError(
+                f"{path} was written by {found}: read it with {found}.from_json."
+            )
+        return make(data)
 
 
 def content_to_features(data: dict[str, Any]) -> tuple[Schema, list[Fitted]]:
@@ -104,51 +114,50 @@ def content_to_features(data: dict[str, Any]) -> tuple[Schema, list[Fitted]]:
 
     Raises
     ------
-    FeatureFileError
+    ValueError
         If parts are missing or do not fit each other.
     """
+    schema = Schema.from_dict(entry(data, "schema", dict))
+    fitted = [fitted_from_dict(item, schema) for item in entry(data, "features", list)]
+    names = [feature.expression.name for feature in fitted]
+    if len(set(names)) < len(names):
+        raise ValueError("it holds a feature twice")
+    return schema, fitted
+
+
+_NOTHING = object()
+
+
+def entry(data: dict[str, Any], key: str, kind: Any, default: Any = _NOTHING) -> Any:
+    """``data[key]``, which must be of this type (of one of several, in a tuple)."""
+    value = data.get(key, default)
+    if value is _NOTHING:
+        raise ValueError(f"it has no {key!r}")
+    kinds = kind if isinstance(kind, tuple) else (kind,)
+    # a bool is an int to isinstance
+    if value is not default and type(value) not in kinds:
+        raise ValueError(f"its {key!r} is {repr(value)[:60]}")
+    return value
+
+
+def _refused(constant: str) -> None:
+    raise ValueError(f"{constant} is no JSON")
+
+
+@contextmanager
+def _blamed(path: str | Path) -> Iterator[None]:
+    """Whatever goes wrong with the content is said of the file."""
     try:
-        schema = Schema.from_dict(data["schema"])
-        return schema, [fitted_from_dict(item) for item in data["features"]]
-    except (KeyError, TypeError, IndexError) as error:
+        yield
+    except (FeatureFileError, OSError):
+        raise
+    except ValueError as error:
         raise FeatureFileError(
-            f"the feature file is incomplete ({type(error).__name__}: {error}). "
-            "Write it again with to_json."
+            f"{path} cannot be used: {error}. If the file is damaged, write it "
+            "again with to_json."
         ) from None
-
-
-def _state_to_json(state: Any) -> dict[str, Any]:
-    if isinstance(state, Distinct):
-        return {"distinct": _array_to_json(state.seen)}
-    if isinstance(state, dict):
-        return {"arrays": {k: _array_to_json(v) for k, v in state.items()}}
-    return {"array": _array_to_json(state)}
-
-
-def _state_from_json(data: dict[str, Any]) -> Any:
-    if "distinct" in data:
-        return Distinct(_array_from_json(data["distinct"]))
-    if "arrays" in data:
-        return {k: _array_from_json(v) for k, v in data["arrays"].items()}
-    return _array_from_json(data["array"])
-
-
-def _array_to_json(array: np.ndarray[Any, Any]) -> dict[str, Any]:
-    """Short arrays as readable lists, long ones as base64 of their bytes."""
-    array = np.ascontiguousarray(array)
-    out = {"dtype": array.dtype.newbyteorder("<").str, "shape": list(array.shape)}
-    if array.size > _INLINE:
-        raw = array.astype(array.dtype.newbyteorder("<")).tobytes()
-        return out | {"base64": base64.b64encode(raw).decode("ascii")}
-    flat = array.ravel().tolist()
-    return out | {"values": [None if v != v else v for v in flat]}
-
-
-def _array_from_json(data: dict[str, Any]) -> np.ndarray[Any, Any]:
-    dtype = np.dtype(data["dtype"])
-    shape = tuple(data["shape"])
-    if "base64" in data:
-        flat = np.frombuffer(base64.b64decode(data["base64"]), dtype)
-    else:
-        flat = np.array([np.nan if v is None else v for v in data["values"]], dtype)
-    return flat.reshape(shape).astype(dtype.newbyteorder("="))
+    except Exception as error:
+        raise FeatureFileError(
+            f"{path} cannot be used ({type(error).__name__}: {error}). Write it again "
+            "with to_json."
+        ) from None

@@ -11,12 +11,15 @@ word stands in backquotes, with backslash escapes: ```NT-proBNP`+age``.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from featurekit.expressions.operators.base import INFIX, Alias, find
+
+MAX_DEPTH = 50
 
 _WORD = re.compile(r"[^\W\d]\w*")
 _ESCAPES = {"\n": "\\n", "\r": "\\r", "\t": "\\t", "\\": "\\\\"}
@@ -77,14 +80,24 @@ class Expression:
         return {"op": self.op, "args": [arg.to_dict() for arg in self.args]}
 
     @staticmethod
-    def from_dict(data: dict[str, Any]) -> Expression:
-        """The tree that `to_dict` wrote."""
-        if "column" in data:
-            return Column(str(data["column"]))
-        if "literal" in data:
+    def from_dict(data: Any, most: int = MAX_DEPTH) -> Expression:
+        """The tree that `to_dict` wrote, of at most so many levels.
+
+        Raises
+        ------
+        ValueError
+            If it is none.
+        """
+        entries = data.keys() if isinstance(data, dict) else set()
+        if entries == {"column"} and isinstance(data["column"], str):
+            return Column(data["column"])
+        if entries == {"literal"} and _is_constant(data["literal"]):
             return Literal(data["literal"])
-        args = tuple(Expression.from_dict(arg) for arg in data["args"])
-        return Call(str(data["op"]), args)
+        if entries == {"op", "args"} and most > 0:
+            op, args = data["op"], data["args"]
+            if isinstance(op, str) and isinstance(args, list):
+                return Call(op, tuple(Expression.from_dict(a, most - 1) for a in args))
+        raise ValueError(f"no expression, or one nested too deeply: {data!r:.60}")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -130,6 +143,10 @@ class Call(Expression):
         return Call, (self.op, self.args)  # hashes differ between processes
 
 
+def _is_constant(value: Any) -> bool:
+    return type(value) in (str, int) or type(value) is float and math.isfinite(value)
+
+
 def _quote(text: str, mark: str) -> str:
     body = "".join(_ESCAPES.get(c, c) for c in text)
     return mark + body.replace(mark, "\\" + mark) + mark
@@ -145,7 +162,7 @@ def _render(node: Expression, binding: int) -> str:
         return repr(node.value)
     assert isinstance(node, Call)
     label, separator = _form(node)
-    if label in INFIX:
+    if label in INFIX and len(node.args) == 2:
         # every nested operation is put in brackets: no precedence to remember
         left, right = (_render(arg, 1) for arg in node.args)
         text = f"{left}{label}{right}"

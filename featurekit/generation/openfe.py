@@ -581,7 +581,9 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         """Write the features and what they learnt; `from_json` reads them anywhere.
 
         The file needs neither the training data nor the search. It holds the features
-        and the schema, not ``report_``.
+        and the schema, not ``report_``. What features learnt is of the training data:
+        the categories of text columns, distinct values of numbers that serve as keys,
+        and statistics of groups, which of a group of one row are that row's own.
         """
         check_is_fitted(self, "features_")
         export.write(
@@ -597,7 +599,6 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 "classes": list(getattr(self, "classes_", np.array([])).tolist()),
                 "base_score": self.base_score_,
                 "features": [export.fitted_to_dict(f) for f in self._fitted],
-                "names": [node.name for node in self.features_],
             },
         )
 
@@ -608,31 +609,41 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         Raises
         ------
         FeatureFileError
-            If the file is damaged or of a newer format.
-        ValueError
-            If it uses an operator that is not registered here.
+            If the file is damaged, of a newer format or of another estimator, or
+            uses an operator that is not registered here.
         """
-        data = export.read(path)
-        export.check_estimator(data, "OpenFE", path)
+        return export.load(path, "OpenFE", cls._of_content)
+
+    @classmethod
+    def _of_content(cls, data: dict[str, Any]) -> OpenFE:
         schema, fitted = export.content_to_features(data)
+        extra_columns = export.entry(data, "extra_columns", str, "raise")
+        if extra_columns not in ("raise", "ignore"):
+            raise ValueError(f"its 'extra_columns' is {extra_columns!r}")
+        classes = export.entry(data, "classes", list, [])
+        kinds = {type(label) for label in classes}
+        if len(kinds) > 1 or not kinds <= {str, int, float, bool}:
+            raise ValueError("its classes are no labels of one type")
+        stored = export.entry(data, "output", dict, _AS_BEFORE)
+        output = Output.from_dict(stored, schema)
+        output.check_complete(feature.expression.name for feature in fitted)
         self = cls(
             n_features=max(1, len(fitted)),
-            keep_input=bool(data.get("keep_input", True)),
-            extra_columns=data.get("extra_columns", "raise"),
-            output_format=data.get("output", _AS_BEFORE)["format"],
+            keep_input=export.entry(data, "keep_input", bool, True),
+            extra_columns=extra_columns,
+            output_format=output.format,
         )
-        names = [spec.name for spec in schema.specs]
-        self.n_features_in_ = len(names)
-        if data.get("named_columns"):
-            self.feature_names_in_ = np.array(names, dtype=object)
+        self.n_features_in_ = len(schema)
+        if export.entry(data, "named_columns", bool, schema.named):
+            self.feature_names_in_ = np.array(schema.names, dtype=object)
         self._schema = schema
-        self._output = Output.from_dict(data.get("output", _AS_BEFORE), schema)
-        self.features_ = [parse(name) for name in data.get("names", [])]
+        self._output = output
+        self.features_ = [feature.expression for feature in fitted]
         self._ranked = list(zip(self.features_, fitted, strict=True))
-        self.task_ = data.get("task", "")
-        if data.get("classes"):
-            self.classes_ = np.array(data["classes"])
-        self.base_score_ = data.get("base_score", np.nan)
+        self.task_ = export.entry(data, "task", str, "")
+        if classes:
+            self.classes_ = np.array(classes)
+        self.base_score_ = export.entry(data, "base_score", (int, float), np.nan)
         self.gate_ = None
         self.stopped_ = ""
         self.n_candidates_ = 0

@@ -27,7 +27,6 @@ from featurekit.data.ingest import ColumnSpec, Schema, positions_of
 from featurekit.data.scan import UnsettledTypesError, is_source, scan
 from featurekit.exceptions import (
     BackendUnavailableError,
-    FeatureFileError,
 )
 from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress, logger
@@ -712,31 +711,34 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         FeatureFileError
             If the file is damaged, of a newer format or of another estimator.
         """
-        data = export.read(path)
-        export.check_estimator(data, "OutRank", path)
+        return export.load(path, "OutRank", cls._of_content)
+
+    @classmethod
+    def _of_content(cls, data: dict[str, Any]) -> OutRank:
         schema, fitted = export.content_to_features(data)
+        names = _list_of(data, "names_in", str)
+        n = export.entry(data, "n_features_in", int)
+        support = _list_of(data, "support", bool)
+        ranking = _list_of(data, "ranking", int)
+        scores = export.entry(data, "scores", dict)
+        if not n == len(set(names)) == len(names) == len(support) == len(ranking):
+            raise ValueError("its lists are not of as many columns as it ranks")
+        if not set(schema.names) <= set(names):
+            raise ValueError("its crosses are of columns that it does not rank")
+        if not all(abs(rank) <= n for rank in ranking):
+            raise ValueError(f"its 'ranking' has ranks beyond {n}")
+        cells = {name: _list_of(scores, name, *_CELLS) for name in scores}
+        output = _stored_output(data, list(np.array(names, dtype=object)[support]))
+        output.check_complete(feature.expression.name for feature in fitted)
         self = cls()
-        try:
-            self.n_features_in_ = int(data["n_features_in"])
-            if data["named_columns"]:
-                self.feature_names_in_ = np.array(data["names_in"], dtype=object)
-            self._support = np.array(data["support"], bool)
-            self.ranking_ = np.array(data["ranking"], np.int64)
-            rows = list(zip(*data["scores"].values(), strict=True))
-            self.scores_ = _frame(tuple(data["scores"]), rows)
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise FeatureFileError(
-                f"{path} is incomplete ({type(error).__name__}: {error}). Write it "
-                "again with to_json."
-            ) from None
-        if "output" in data:
-            kept = Schema.from_dict(data["output_schema"])
-            self._output = Output.from_dict(data["output"], kept)
-        else:  # stored before there was output_format
-            names = [data["names_in"][i] for i in np.flatnonzero(self._support)]
-            specs = tuple(ColumnSpec(name, "numeric") for name in names)
-            self._output = Output("input", Schema(specs, bool(data["named_columns"])))
-        self.output_format = self._output.format
+        self.n_features_in_ = n
+        if export.entry(data, "named_columns", bool):
+            self.feature_names_in_ = np.array(names, dtype=object)
+        self._support = np.array(support, bool)
+        self.ranking_ = np.array(ranking, np.int64)
+        self.scores_ = _frame(tuple(cells), list(zip(*cells.values(), strict=True)))
+        self._output = output
+        self.output_format = output.format
         self._schema = schema
         self._fitted = fitted
         self.crosses_ = [f.expression for f in fitted]
@@ -755,6 +757,27 @@ def _frame(names: Any, rows: list[tuple[Any, ...]]) -> pd.DataFrame:
     import pandas as pd
 
     return pd.DataFrame(rows, columns=list(names))
+
+
+_CELLS = (str, int, float, bool, type(None))
+
+
+def _stored_output(data: dict[str, Any], kept: list[str]) -> Output:
+    """The form of the columns that are kept; as they came in older files."""
+    if "output" not in data:
+        specs = tuple(ColumnSpec(name, "numeric") for name in kept)
+        return Output("input", Schema(specs, export.entry(data, "named_columns", bool)))
+    schema = Schema.from_dict(export.entry(data, "output_schema", dict))
+    if list(schema.names) != kept:
+        raise ValueError("its 'output_schema' is not of the columns that it keeps")
+    return Output.from_dict(export.entry(data, "output", dict), schema)
+
+
+def _list_of(data: dict[str, Any], key: str, *kinds: type) -> list[Any]:
+    values: list[Any] = export.entry(data, key, list)
+    if not all(type(value) in kinds for value in values):
+        raise ValueError(f"its {key!r} holds what it cannot hold")
+    return values
 
 
 def _to_json(frame: pd.DataFrame) -> dict[str, list[Any]]:

@@ -12,6 +12,7 @@ from featurekit.data.columns import (
     NumericColumn,
     Table,
 )
+from featurekit.data.ingest import ColumnSpec, Schema
 from featurekit.statistics.folds import Folds
 
 
@@ -67,6 +68,19 @@ def table_of(frame, like=None):
             known = column if like is None else column.recode(like[name].categories)
             columns[name] = known
     return Table.of(columns)
+
+
+def schema_of(table):
+    """The schema that a frame with this table has."""
+    words = {"numeric": "float", "categorical": "string", "datetime": "datetime"}
+    return Schema(
+        tuple(
+            ColumnSpec(
+                name, column.kind, getattr(column, "categories", ()), words[column.kind]
+            )
+            for name, column in table
+        )
+    )
 
 
 def folds_of(splitter, n):

@@ -11,10 +11,16 @@ from hypothesis import strategies as st
 from sklearn.model_selection import KFold, TimeSeriesSplit
 
 from featurekit.expressions import Call, Column, Literal, cross_fit, fit, parse
-from featurekit.expressions.export import fitted_from_dict, fitted_to_dict
 from featurekit.expressions.keyed import Key
 from featurekit.expressions.operators import OPERATORS, Alias
-from tests.expressions.tables import folds_of, make_frame, table_of, target
+from featurekit.expressions.restore import fitted_from_dict, fitted_to_dict
+from tests.expressions.tables import (
+    folds_of,
+    make_frame,
+    schema_of,
+    table_of,
+    target,
+)
 
 N = 90
 FRAME = make_frame(N)
@@ -82,7 +88,7 @@ def check(node, folds):
     one_by_one = [plain(fitted.values(LATER.take(np.array([i])))) for i in range(40)]
     np.testing.assert_array_equal(np.concatenate(one_by_one), plain(ours))
     content = json.loads(json.dumps(fitted_to_dict(fitted), allow_nan=False))
-    again = fitted_from_dict(content)
+    again = fitted_from_dict(content, schema_of(TABLE))
     assert again.expression == node
     np.testing.assert_array_equal(plain(again.values(LATER)), plain(ours))
     train = cross_fit(node, TABLE, aim, folds)

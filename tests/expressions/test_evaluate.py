@@ -14,9 +14,15 @@ from sklearn.model_selection import KFold, TimeSeriesSplit
 from featurekit.data.columns import NumericColumn, Table
 from featurekit.expressions import cross_fit, fit, parse
 from featurekit.expressions.evaluate import Distinct, has_learning
-from featurekit.expressions.export import fitted_from_dict, fitted_to_dict
 from featurekit.expressions.keyed import SMOOTHING, Key
-from tests.expressions.tables import folds_of, make_frame, table_of, target
+from featurekit.expressions.restore import fitted_from_dict, fitted_to_dict
+from tests.expressions.tables import (
+    folds_of,
+    make_frame,
+    schema_of,
+    table_of,
+    target,
+)
 
 N = 200
 FRAME = make_frame(N)
@@ -94,7 +100,7 @@ def test_order_of_rows_out_of_fold_does_not_matter(text):
 def test_a_stored_feature_is_the_same_feature(text):
     fitted = fit(parse(text), TABLE, TARGET)
     stored = json.dumps(fitted_to_dict(fitted), allow_nan=False)
-    again = fitted_from_dict(json.loads(stored))
+    again = fitted_from_dict(json.loads(stored), schema_of(TABLE))
     assert again.expression == fitted.expression
     new = table_of(make_frame(60, seed=3), TABLE)
     for table in (TABLE, new):

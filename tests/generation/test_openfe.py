@@ -160,7 +160,8 @@ def test_damaged_and_newer_files(mixed, tmp_path):
         (path.read_text()[:100], "damaged"),
         (json.dumps(data | {"format_version": 99}), "Upgrade"),
         (json.dumps({"a": 1}), "no file of features"),
-        (json.dumps({k: v for k, v in data.items() if k != "schema"}), "incomplete"),
+        (json.dumps(data | {"keep_input": False}), "changed after it was written"),
+        (json.dumps(data | {"format_version": 1, "schema": 3}), "its 'schema' is 3"),
     ):
         path.write_text(broken)
         with pytest.raises(FeatureFileError, match=match):

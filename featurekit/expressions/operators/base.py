@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,23 @@ INFIX = {"&": 1, "+": 2, "-": 2, "*": 3, "/": 3}
 """How closely the operators bind that are written between their operands."""
 
 SEPARATORS = (";", "|", "&")
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What values are: their kind, and of a key how many codes it has."""
+
+    kind: str
+    size: int = 0
+
+
+def check_increasing(values: Any, dtype: Any) -> None:
+    """Refuse what are not sorted distinct values of this type."""
+    good = isinstance(values, np.ndarray) and values.dtype == dtype
+    if not good or values.ndim != 1 or not (np.diff(values) > 0).all():
+        raise ValueError("its values are not distinct and sorted")
+    if np.isnan(values).any():
+        raise ValueError("its values hold missing ones")
 
 
 @dataclass(frozen=True)
@@ -88,6 +106,24 @@ class Operator:
                 f"{self.name} takes {len(self.inputs)} arguments, not {position + 1}"
             )
         return self.inputs[position].rstrip("?")
+
+    def check_state(self, state: Any, arguments: tuple[Shape, ...]) -> Shape:
+        """What its values are, after a check of what it is said to have learnt.
+
+        Parameters
+        ----------
+        state : None, array or dict of arrays
+            From a file: anything may be in it.
+        arguments : tuple of Shape
+
+        Raises
+        ------
+        ValueError
+            If no fit can have given the state.
+        """
+        if state is not None:
+            raise ValueError(f"{self.name} learns nothing, but has learnt something")
+        return Shape(self.output)
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from featurekit.expressions.operators.base import (
     Floats,
     Ints,
     Operator,
+    Shape,
+    check_increasing,
     register_all,
 )
 
@@ -22,14 +25,15 @@ N_BINS = 64
 MAX_KEY = 1 << 62
 
 
-def _check_size(keys: tuple[Key, ...]) -> None:
-    size = math.prod(key.size for key in keys)
+def _check_size(sizes: Sequence[int]) -> int:
+    """How many combinations keys of these sizes have, if they can be numbered."""
+    size = math.prod(sizes)
     if size >= MAX_KEY:
         raise ValueError(
-            f"too many combinations: {len(keys)} keys of {max(k.size for k in keys):,} "
-            "values and fewer cannot be numbered in 64 bits. Cross fewer columns, or "
-            "bins of them."
+            f"too many combinations: {len(sizes)} keys of up to {max(sizes):,} values "
+            "cannot be numbered in 64 bits. Cross fewer columns, or bins of them."
         )
+    return size
 
 
 @dataclass(frozen=True)
@@ -38,10 +42,18 @@ class Pairing(Operator):
 
     output: str = "key"
 
+    def check_state(self, state: Any, arguments: tuple[Shape, ...]) -> Shape:
+        """The numbers of the pairs that were seen, sorted."""
+        check_increasing(state, np.int64)
+        size = _check_size([argument.size for argument in arguments])
+        if len(state) and not (state[0] >= 0 and state[-1] < size):
+            raise ValueError("it has learnt combinations that there cannot be")
+        return Shape("key", len(state) + 2)
+
     def apply(self, args: tuple[Any, ...]) -> tuple[Ints, Bools]:
         """A number per pair, and where it is missing."""
         a, b = args
-        _check_size(args)
+        _check_size([a.size, b.size])
         ids = a.codes.astype(np.int64) * b.size + b.codes
         return ids, (a.codes == a.missing) | (b.codes == b.missing)
 
@@ -52,7 +64,7 @@ class Crossing(Pairing):
 
     def apply(self, args: tuple[Any, ...]) -> tuple[Ints, Bools]:
         """A number per combination, and where it is missing."""
-        _check_size(args)
+        _check_size([key.size for key in args])
         ids = np.zeros(len(args[0].codes), np.int64)
         gone = np.ones(len(ids), bool)
         for key in args:
@@ -75,6 +87,11 @@ class Binning(Operator):
         shares = np.arange(1, N_BINS) / N_BINS
         edges = np.unique(np.quantile(x, shares, method="higher"))
         return edges[edges > x.min()]
+
+    def check_state(self, state: Any, arguments: tuple[Shape, ...]) -> Shape:
+        """The edges, sorted."""
+        check_increasing(state, np.float64)
+        return Shape("key", len(state) + 3)
 
     def apply(self, args: tuple[Any, ...], edges: Floats) -> Key:
         """Bins from 0; missing values are missing, and none is unseen."""
