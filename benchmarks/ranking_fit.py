@@ -28,6 +28,12 @@ def peak_mib() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
+def _columns_of(name: str) -> tuple[str, ...]:
+    from featurekit.expressions.tree import parse
+
+    return parse(name).columns()
+
+
 def main() -> None:
     """Import, fit, print."""
     begin = time.perf_counter()
@@ -37,6 +43,8 @@ def main() -> None:
     parameters = json.loads(sys.argv[3]) if len(sys.argv) > 3 else {}
     begin = time.perf_counter()
     ranker = OutRank(**parameters).fit(sys.argv[1], y=sys.argv[2])
+    scores = ranker.scores_
+    crosses = scores.loc[scores["order"] > 1, "feature"].head(12)
     print(
         json.dumps(
             {
@@ -47,7 +55,8 @@ def main() -> None:
                 "rows": ranker.n_rows_,
                 "columns": ranker.n_features_in_,
                 "peak_mib": peak_mib(),
-                "first": ranker.scores_["feature"].head(12).tolist(),
+                "first": scores["feature"].head(12).tolist(),
+                "first_crosses": [list(_columns_of(name)) for name in crosses],
                 "stopped": ranker.stopped_,
             }
         )

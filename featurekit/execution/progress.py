@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -13,23 +14,25 @@ logger = logging.getLogger("featurekit")
 
 
 class Step:
-    """Counts the steps of one phase; call it after each."""
+    """Counts the steps of one phase; call it after each, from any thread."""
 
     def __init__(self, progress: Progress, context: Any, task: Any) -> None:
         self._progress = progress
         self._context = context
         self._task = task
+        self._lock = threading.Lock()
 
     def __call__(self) -> None:
         """One more step is done."""
         progress = self._progress
-        if progress.bar is not None:
-            progress.bar.advance(self._task)
-        if self._context is not None:
-            leaf = self._context.subcontext(task_name="step")
-            leaf.call_on_fit_task_begin(estimator=progress.estimator)
-            if leaf.call_on_fit_task_end(estimator=progress.estimator):
-                progress.budget.stop("stopped by a callback")
+        with self._lock:
+            if progress.bar is not None:
+                progress.bar.advance(self._task)
+            if self._context is not None:
+                leaf = self._context.subcontext(task_name="step")
+                leaf.call_on_fit_task_begin(estimator=progress.estimator)
+                if leaf.call_on_fit_task_end(estimator=progress.estimator):
+                    progress.budget.stop("stopped by a callback")
 
 
 class Progress:

@@ -73,14 +73,6 @@ class Counted:
     class_rows: Ints
     vocabulary: Vocabulary
 
-    def combinations(self) -> Ints:
-        """Of a cross, the number of each combination seen, in the table's order.
-
-        Rows where all is missing have no number; they are first in the table.
-        """
-        ids = np.asarray(self.vocabulary.distinct(), np.int64)
-        return np.sort(ids[self.place[1:] > 0])
-
     def spec(self) -> ColumnSpec:
         """The column as what a schema says of it."""
         v = self.vocabulary
@@ -108,6 +100,9 @@ class Counts:
     memory_limit : int or None
         Bytes for all tables; categories of a column that would take more than its
         share go into buckets.
+    most : int, optional
+        Values of a column beyond which they go into buckets, in place of
+        ``memory_limit``.
     """
 
     def __init__(
@@ -116,10 +111,12 @@ class Counts:
         n_classes: int,
         categorical: Mapping[str, bool | None],
         memory_limit: int | None = None,
+        most: int | None = None,
     ) -> None:
         self.names = tuple(names)
         self.n_classes = n_classes
-        most = _max_values(memory_limit, len(self.names), n_classes)
+        if most is None:
+            most = _max_values(memory_limit, len(self.names), n_classes)
         self.vocabularies = {
             name: Vocabulary(name, categorical[name], most) for name in self.names
         }
@@ -190,25 +187,30 @@ class Counts:
             self.vocabularies[name].check_absorb(other.vocabularies[name])
 
     def codes(
-        self, columns: Sequence[Series], n_threads: int = 1
+        self, names: Sequence[str], columns: Sequence[Series], n_threads: int = 1
     ) -> list[NDArray[np.uint32]]:
-        """Codes of rows that were counted already."""
+        """Codes of some columns of rows that were counted already."""
 
         def code(j: int) -> NDArray[np.uint32]:
-            raw = raw_values(columns[j], self.names[j])
-            vocabulary = self.vocabularies[self.names[j]]
-            return vocabulary.encode(raw, len(columns[j]))[0]
+            raw = raw_values(columns[j], names[j])
+            return self.vocabularies[names[j]].encode(raw, len(columns[j]))[0]
 
-        return self._each(code, n_threads)
+        return _each(code, len(names), n_threads)
 
     def _each(self, work: Callable[[int], Any], n_threads: int) -> list[Any]:
-        """What ``work`` gives of the position of each column."""
-        out: list[Any] = [None] * len(self.names)
+        return _each(work, len(self.names), n_threads)
 
-        def one(j: int) -> None:
-            out[j] = work(j)
+    def forget(self, name: str) -> None:
+        """Count a column no more."""
+        self.names = tuple(other for other in self.names if other != name)
+        del self.vocabularies[name], self.tables[name]
 
-        run_threads(one, range(len(self.names)), n_threads)
+    def take(self, name: str, missing: str, n_bins: int) -> Counted:
+        """One column, finished; it is not counted any more."""
+        out = _counted(
+            name, self.vocabularies[name], self.tables[name], missing, n_bins
+        )
+        self.forget(name)
         return out
 
     def _add(
@@ -251,6 +253,17 @@ class Counts:
             return _counted(name, vocabulary, table, missing, n_bins)
 
         return self._each(one, n_threads)
+
+
+def _each(work: Callable[[int], Any], n: int, n_threads: int) -> list[Any]:
+    """What ``work`` gives of each position."""
+    out: list[Any] = [None] * n
+
+    def one(j: int) -> None:
+        out[j] = work(j)
+
+    run_threads(one, range(n), n_threads)
+    return out
 
 
 def _counted(
@@ -303,17 +316,15 @@ def _most(sizes: Ints) -> Ints:
     return at[np.argsort(-sizes[at], kind="stable")][:N_TOP]
 
 
-def most_columns(n: int, n_classes: int, memory_limit: int | None) -> int:
-    """``n``, or how many columns there is memory for."""
-    if memory_limit is None:
-        return n
-    return min(n, max(1, memory_limit // ((8 * n_classes + 64) * MIN_VALUES)))
+def bytes_per_value(n_classes: int) -> int:
+    """What a value of a column takes while it is counted, at most."""
+    return 8 * n_classes + 64
 
 
 def _max_values(memory_limit: int | None, n_columns: int, n_classes: int) -> int:
     if memory_limit is None:
         return MAX_VALUES
-    most = memory_limit // max(n_columns, 1) // (8 * n_classes + 64)
+    most = memory_limit // max(n_columns, 1) // bytes_per_value(n_classes)
     if most < MIN_VALUES:
         raise MemoryError(
             f"memory_limit={memory_limit / 2**20:,.1f} MiB leaves {n_columns} columns "

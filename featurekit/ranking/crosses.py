@@ -8,7 +8,8 @@ itself, cannot have. Nothing is made of strings, and no table of all pairs of va
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from itertools import combinations
 from typing import Any, NamedTuple
@@ -25,12 +26,20 @@ from featurekit.statistics.pairs import CrossNull, Group, Rows, null_within, sum
 Ints = NDArray[np.int64]
 Cross = tuple[int, ...]
 
+Phase = Callable[[str, int | None], AbstractContextManager[Callable[[], None]]]
+
 FIRST_ROWS = 1 << 14
 CANDIDATES_PER_KEPT = 2
 PARENTS = 32
 ALL_TRIPLES = 2000
 N_SD = 2.0
 MAX_KEY = 1 << 62
+
+
+@contextmanager
+def no_phase(name: str, n_steps: int | None) -> Iterator[Callable[[], None]]:
+    """A phase that nobody looks at."""
+    yield lambda: None
 
 
 def splits(cross: Cross) -> list[tuple[Cross, Cross]]:
@@ -96,8 +105,16 @@ class Screen:
         counts = rows.value_sizes(cells, size * rows.n_classes)
         return counts.reshape(size, rows.n_classes)
 
-    def score(self, crosses: Sequence[Cross], stopped: Callable[[], bool]) -> Found:
-        """Score crosses; work not begun when ``stopped`` says so is left out."""
+    def score(
+        self,
+        crosses: Sequence[Cross],
+        stopped: Callable[[], bool],
+        step: Callable[[], None] = lambda: None,
+    ) -> Found:
+        """Score crosses; work not begun when ``stopped`` says so is left out.
+
+        ``step`` is called after each cross, from any thread.
+        """
         parts = {
             rest
             for cross in crosses
@@ -131,6 +148,7 @@ class Screen:
                     gain = min(gain, told.excess - self._parts(cross))
                 found.gain[cross] = gain
                 found.sd[cross] = float(np.hypot(sd, self.told[other,].sd))
+                step()
 
         run_threads(one, given, self.n_threads)
         return found
@@ -166,15 +184,47 @@ class Screen:
         return codes, size
 
 
-def gain_of(members: Sequence[Counted], cross: Counted) -> tuple[float, float]:
+@dataclass(frozen=True, eq=False)
+class CountedCross:
+    """A cross with its finished table.
+
+    Attributes
+    ----------
+    members : list of Counted
+    name : str
+    table : CountTable
+        First of the rows where all is missing, if these are a value.
+    combinations : int64 array
+        The number of each combination, in the table's order.
+    coverage, cardinality, rare_share : float
+        As of `Counted`.
+    """
+
+    members: list[Counted]
+    name: str
+    table: CountTable
+    combinations: Ints
+    coverage: float
+    cardinality: float
+    rare_share: float
+
+    @classmethod
+    def of(cls, members: list[Counted], counted: Counted) -> CountedCross:
+        """From what is counted of the numbers that `emit.cross_keys` gives."""
+        ids = np.asarray(counted.vocabulary.distinct(), np.int64)
+        return cls(
+            members, counted.name, counted.table,
+            np.sort(ids[counted.place[1:] > 0]),
+            counted.coverage, counted.cardinality, counted.rare_share,
+        )  # fmt: skip
+
+
+def gain_of(cross: CountedCross) -> tuple[float, float]:
     """What a cross says above its parts, and in how many deviations of chance.
 
     Parameters
     ----------
-    members : sequence of Counted
-        The columns, in order.
-    cross : Counted
-        Their combinations.
+    cross : CountedCross
 
     Returns
     -------
@@ -185,10 +235,7 @@ def gain_of(members: Sequence[Counted], cross: Counted) -> tuple[float, float]:
         In standard deviations of I(Y; y | X) when labels are shuffled within X, and of
         I(Y; y) when they are shuffled.
     """
-    if cross.vocabulary.folded:
-        return 0.0, 0.0  # buckets tell nothing of the parts
-    table = cross.table
-    ids = cross.combinations()
+    members, table, ids = cross.members, cross.table, cross.combinations
     if len(ids) < len(table.sizes):
         all_missing = 0
         for member in members:
@@ -265,6 +312,7 @@ def find_crosses(
     max_candidates: int | None,
     budget: Budget,
     n_threads: int = 1,
+    phase: Phase = no_phase,
 ) -> tuple[list[Cross], int]:
     """The most promising crosses of two up to ``order`` columns, best first.
 
@@ -281,6 +329,9 @@ def find_crosses(
         Crosses of each order to score, at most; those that may gain most.
     budget : Budget
         When it is spent, what is scored so far is judged.
+    n_threads : int
+    phase : callable
+        Opens a phase of the progress by name and number of steps.
 
     Returns
     -------
@@ -291,13 +342,15 @@ def find_crosses(
     out: list[Cross] = []
     pairs = _allowed(rows, columns, max_candidates)
     n_tried = len(pairs)
-    best = _halve(rows, pairs, n_keep, budget, n_threads)
+    with phase("pairs", _n_scored(rows, len(pairs), n_keep)) as step:
+        best = _halve(rows, pairs, n_keep, budget, n_threads, step)
     out += best
     if order > 2 and not budget.stopped():
         triples = _triples(columns, best)
         triples = [c for c in triples if _fits(rows, c)][:max_candidates]
         n_tried += len(triples)
-        out += _halve(rows, triples, n_keep, budget, n_threads)
+        with phase("triples", _n_scored(rows, len(triples), n_keep)) as step:
+            out += _halve(rows, triples, n_keep, budget, n_threads, step)
     return out, n_tried
 
 
@@ -352,18 +405,36 @@ def _fits(rows: Rows, cross: Cross) -> bool:
 
 
 def _halve(
-    rows: Rows, crosses: list[Cross], n_keep: int, budget: Budget, n_threads: int
+    rows: Rows,
+    crosses: list[Cross],
+    n_keep: int,
+    budget: Budget,
+    n_threads: int,
+    step: Callable[[], None],
 ) -> list[Cross]:
     """Successive halving: twice the rows for half the crosses."""
     n = FIRST_ROWS
     while crosses:
         part = rows.head(n)
-        found = Screen(part, n_threads).score(crosses, budget.stopped)
+        found = Screen(part, n_threads).score(crosses, budget.stopped, step)
         scored = [c for c in crosses if c in found.gain]
         if n >= len(rows) or budget.stopped():
             kept = found.best(scored, n_keep)
             return sorted(kept, key=lambda c: (-found.gain[c], c))
-        keep = max(n_keep * CANDIDATES_PER_KEPT, len(scored) // 2)
-        crosses = found.best(scored, keep, N_SD)
+        crosses = found.best(scored, _n_left(len(scored), n_keep), N_SD)
         n *= 2
     return []
+
+
+def _n_left(n_crosses: int, n_keep: int) -> int:
+    return max(n_keep * CANDIDATES_PER_KEPT, n_crosses // 2)
+
+
+def _n_scored(rows: Rows, n_crosses: int, n_keep: int) -> int:
+    """How many crosses `_halve` scores, each as often as it does."""
+    n, total = FIRST_ROWS, n_crosses
+    while n < len(rows):
+        n_crosses = min(n_crosses, _n_left(n_crosses, n_keep))
+        total += n_crosses
+        n *= 2
+    return total

@@ -57,18 +57,18 @@ def _part(column: Counted) -> Fitted:
     return Fitted(Call("bin", (base,)), (Fitted(base),), column.edges[1:])
 
 
-def fitted(columns: Sequence[Counted], missing: str, cross: Counted) -> Fitted:
+def fitted(columns: Sequence[Counted], missing: str, combinations: Ints) -> Fitted:
     """The cross of some columns with the combinations that were seen.
 
     Parameters
     ----------
     columns : sequence of Counted
     missing : {"category", "drop"}
-    cross : Counted
-        Counted by `cross_keys`.
+    combinations : int64 array
+        Their numbers, by `cross_keys`, sorted.
     """
     parts = tuple(_part(column) for column in columns)
-    ids = cross.combinations()
+    ids = combinations
     node = expression(columns, missing)
     if missing == "category" or len(columns) == 2:
         return Fitted(node, parts, Distinct(ids))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable, Iterator
 from numbers import Integral, Real
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 from joblib import effective_n_jobs
@@ -29,6 +30,7 @@ from featurekit.exceptions import (
     BackendUnavailableError,
 )
 from featurekit.execution.budget import Budget
+from featurekit.execution.memory import default_limit
 from featurekit.execution.progress import Progress, logger
 from featurekit.expressions import export
 from featurekit.expressions.naming import warn_of_refused
@@ -40,9 +42,9 @@ from featurekit.ranking import drift, emit, heuristics, scoring
 from featurekit.ranking.counting import (
     Counted,
     Counts,
-    most_columns,
     warn_of_buckets,
 )
+from featurekit.ranking.cross_counting import count_crosses
 from featurekit.ranking.crosses import find_crosses
 from featurekit.ranking.passes import Passes, learn_shards
 from featurekit.ranking.redundancy import PAIR_COLUMNS, choose
@@ -60,6 +62,8 @@ from featurekit.statistics.pairs import Rows
 
 if TYPE_CHECKING:
     import pandas as pd
+
+T = TypeVar("T")
 
 N_CROSSES = 100
 
@@ -120,8 +124,10 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         Seconds for ``fit``; when they are over crosses and greedy choices are cut
         short, and ``stopped_`` says so. Columns are always counted.
     memory_limit : int or None, default=None
-        Bytes for all tables. Categories of a column beyond its share are counted in
-        buckets by a hash, and a warning says so.
+        Bytes for all tables; None is an eighth of the machine's memory, or of the
+        container's. Crosses are counted in as many passes over the rows as the limit
+        takes, with the same result. If a limit is given, categories of a column beyond
+        its share are counted in buckets by a hash, and a warning says so.
     device : {"auto", "cpu", "cuda"}, default="auto"
         There is no CUDA kernel yet: "cuda" is an error, "auto" is "cpu".
     n_jobs : int or None, default=None
@@ -183,7 +189,8 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
 
     Crosses are searched for, and ``redundancy`` and models are computed, on at most
     262,144 distinct rows, those of the least hashes. What is reported of a cross is
-    counted on all rows.
+    counted on all rows. A cross of more than four million values is left out, with a
+    warning.
 
     References
     ----------
@@ -466,16 +473,19 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 "memory, without weights. It estimates what score='excess' computes."
             )
         budget = Budget(self.time_budget)
-        with budget, Progress(self, 3, budget, self.verbose) as progress:
-            with progress.phase("target", 1) as step:
-                target = TargetCodes.learn(source.targets(), self.task, source.y_name)
+        with budget, Progress(self, self._n_phases(), budget, self.verbose) as progress:
+            with progress.phase("target", source.n_blocks) as step:
+                blocks = _counting(source.targets(), step)
+                target = TargetCodes.learn(blocks, self.task, source.y_name)
                 target.check()
-                source.warn_of_targets()
-                shards = learn_shards(source, self.drift_by, target)
-                step()
+            source.warn_of_targets()
+            shards = learn_shards(source, self.drift_by, target)
             n_shards = 1 if shards is None else len(shards.labels)
             counts = self._new_counts(source, n_shards * len(target.labels))
-            run = Passes(source, target, counts, budget, self.drift_by, shards)
+            run = Passes(
+                source, target, counts, budget, self.drift_by, shards,
+                progress=progress,
+            )  # fmt: skip
             keep = source.in_memory and self._needs_rows()
             with progress.phase("count", source.n_blocks) as step:
                 before = budget.elapsed()
@@ -486,10 +496,13 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 logger.info("%d rows counted, %.0f rows/s", n, n / seconds)
             warn_of_buckets(counts)
             self._target, self._counts = target, counts
-            with progress.phase("rank", 1) as step:
-                self._rank(run)
-                step()
+            self._rank(run)
         return self
+
+    def _n_phases(self) -> int:
+        """Target, count and rank; the sample of rows, pairs, triples and crosses."""
+        rows = self._needs_rows() and self.score != "outrank"
+        return 3 + rows + (self.order if rows and self.order > 1 else 0)
 
     # -- rank ----------------------------------------------------------------------
 
@@ -508,14 +521,19 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         if run.target.task == "classification":
             self.classes_ = np.array(run.target.labels)
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        lines = scoring.column_lines(
-            columns, b, self.score, seed if self.noise_controls else None, n_threads
-        )
+        with run.phase("rank", len(columns)) as step:
+            lines = scoring.column_lines(
+                columns, b, self.score, seed if self.noise_controls else None, n_threads
+            )
+            for _ in columns:
+                step()
         order = None
         if self.score == "outrank":
             scoring.shift(lines, columns, run.kept[0], n_classes)
         elif self._needs_rows():
-            rows = sample_rows(columns, run.coded(self._n_threads()), n_classes)
+            with run.phase("sample", run.n_blocks) as step:
+                blocks = _counting(run.coded(n_threads), step)
+                rows = sample_rows(columns, blocks, n_classes)
             if self.score in heuristics.NAMES:
                 self._score_by_model(lines, rows, seed)
             if self.redundancy is not None:
@@ -567,31 +585,21 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     def _crosses(self, run: Passes, columns: list[Counted], rows: Rows) -> list[Line]:
         """The best crosses, counted on all rows."""
         allowed = [j for j, column in enumerate(columns) if emit.may_cross(column)]
-        n_classes = len(run.target.labels)
-        n_keep = max(N_CROSSES, len(columns))
-        n_keep = most_columns(n_keep, n_classes, self.memory_limit)
         found, n_tried = find_crosses(
-            rows, allowed, self.order, n_keep, self.max_candidates, run.budget,
-            self._n_threads(),
+            rows, allowed, self.order, max(N_CROSSES, len(columns)),
+            self.max_candidates, run.budget, self._n_threads(), run.phase,
         )  # fmt: skip
-        if not found:
-            return []
-        members = [[columns[j] for j in cross] for cross in found]
-        names = [emit.expression(m, self.missing).name for m in members]
-        categories = dict.fromkeys(names, True)
-        counts = Counts(names, n_classes, categories, self.memory_limit)
-        for codes, y, times in run.coded(self._n_threads()):
-            raws = [
-                emit.cross_keys(m, [codes[j] for j in cross], self.missing)
-                for m, cross in zip(members, found, strict=True)
-            ]
-            counts.add(raws, y, times, self._n_threads())
-        warn_of_buckets(counts)
-        counted = counts.finish(self.missing, self.n_bins, self._n_threads())
-        return scoring.cross_lines(
-            members, counted, n_tried, self.score, self.redundancy is not None,
-            self.target_entropy_, self._n_threads(),
+        lines = count_crosses(
+            run, columns, found, self.missing, self._memory_limit(), self._n_threads()
+        )
+        scoring.score_crosses(
+            lines, n_tried, self.score, self.redundancy is not None,
+            self.target_entropy_,
         )  # fmt: skip
+        return lines
+
+    def _memory_limit(self) -> int:
+        return default_limit() if self.memory_limit is None else self.memory_limit
 
     def _write(
         self, lines: list[Line], columns: list[Counted], order: list[int] | None
@@ -607,9 +615,9 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         self._support = np.zeros(len(columns), bool)
         self._support[[x.position for x in chosen if x.position is not None]] = True
         self._fitted = [
-            emit.fitted(line.members, self.missing, line.counted)
+            emit.fitted(line.members, self.missing, line.combinations)
             for line in chosen
-            if line.counted is not None
+            if line.combinations is not None
         ]
         self.crosses_: list[Expression] = [f.expression for f in self._fitted]
         warn_of_refused(self.crosses_)
@@ -751,6 +759,13 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         tags.input_tags.categorical = True
         tags.input_tags.string = True
         return tags
+
+
+def _counting(items: Iterator[T], step: Callable[[], None]) -> Iterator[T]:
+    """The same items; ``step`` is called after each."""
+    for item in items:
+        yield item
+        step()
 
 
 def _frame(names: Any, rows: list[tuple[Any, ...]]) -> pd.DataFrame:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from featurekit.exceptions import SchemaError
 from featurekit.execution.budget import Budget
+from featurekit.execution.progress import Progress
 from featurekit.ranking.counting import Counts
 from featurekit.ranking.rows import Block
 from featurekit.ranking.source import Source
@@ -35,6 +37,7 @@ class Passes:
         Its values as codes.
     kept : list of blocks
         Codes of all columns, where they are needed again and in memory anyway.
+    progress : Progress or None
     """
 
     source: Source | None
@@ -44,6 +47,7 @@ class Passes:
     drift_by: str | None = None
     shards: TargetCodes | None = None
     kept: list[Block] = field(default_factory=list)
+    progress: Progress | None = None
 
     def count(self, keep: bool, n_threads: int) -> Iterator[None]:
         """Count all blocks, one a step; with ``keep`` their codes are kept."""
@@ -64,15 +68,42 @@ class Passes:
                 self.kept.append((codes, labels, block.times))
             yield
 
-    def coded(self, n_threads: int) -> Iterator[Block]:
-        """Codes of all columns, block by block: those kept, or read again."""
+    @property
+    def n_blocks(self) -> int | None:
+        """Blocks of one pass, where that is known."""
+        return None if self.source is None else self.source.n_blocks
+
+    @contextmanager
+    def phase(self, name: str, n_steps: int | None) -> Iterator[Callable[[], None]]:
+        """A phase of the progress; yields what counts its steps."""
+        if self.progress is None:
+            yield lambda: None
+            return
+        with self.progress.phase(name, n_steps) as step:
+            yield step
+
+    def coded(
+        self, n_threads: int, columns: Sequence[int] | None = None
+    ) -> Iterator[Block]:
+        """Codes of columns, block by block: those kept, or read again.
+
+        Parameters
+        ----------
+        n_threads : int
+        columns : sequence of int, optional
+            The columns that are needed, of which the codes are given by position; by
+            default all.
+        """
         assert self.source is not None
         if self.source.in_memory:
             yield from self.kept
             return
-        for block in self.source.blocks():
-            codes = self.counts.codes(block.columns, n_threads)
-            yield codes, self.target.encode(block.y, self.source.y_name), block.times
+        wanted = range(len(self.counts.names)) if columns is None else columns
+        names = [self.counts.names[j] for j in wanted]
+        for block in self.source.blocks(None, names):
+            found = self.counts.codes(names, block.columns, n_threads)
+            labels = self.target.encode(block.y, self.source.y_name)
+            yield dict(zip(wanted, found, strict=True)), labels, block.times
 
 
 def learn_shards(

@@ -7,7 +7,7 @@ taken whole, whatever its length.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,8 @@ from featurekit.ranking.counting import Counted
 from featurekit.statistics.pairs import Rows
 
 Ints = NDArray[np.int64]
-Block = tuple[Sequence[NDArray[np.uint32]], NDArray[np.uint16], Ints | None]
+Codes = NDArray[np.uint32]
+Block = tuple[Sequence[Codes] | Mapping[int, Codes], NDArray[np.uint16], Ints | None]
 
 SAMPLE_ROWS = 1 << 18
 
@@ -69,7 +70,7 @@ class _Pool:
     def add(
         self,
         hashes: NDArray[np.uint64],
-        codes: Sequence[NDArray[np.uint32]],
+        codes: Sequence[Codes] | Mapping[int, Codes],
         columns: Sequence[Counted],
         y: NDArray[np.uint16],
         times: Ints | None,

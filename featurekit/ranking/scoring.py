@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featurekit.execution.local import run_threads
 from featurekit.kernels.registry import kernel
 from featurekit.ranking import controls
 from featurekit.ranking.counting import Counted
-from featurekit.ranking.crosses import gain_of
+from featurekit.ranking.crosses import CountedCross
 from featurekit.ranking.rows import Block
 from featurekit.statistics.contingency import (
     false_discovery_rate,
@@ -54,8 +53,8 @@ class Line:
         Of a column, among the columns.
     members : list of Counted
         Of a cross, its columns.
-    counted : Counted or None
-        Of a cross, itself.
+    combinations : int64 array or None
+        Of a cross that may be selected, the numbers of its combinations.
     """
 
     feature: str
@@ -66,7 +65,7 @@ class Line:
     score: float
     position: int | None = None
     members: list[Counted] = field(default_factory=list)
-    counted: Counted | None = None
+    combinations: Ints | None = None
 
     def row(self) -> tuple[Any, ...]:
         """The values of `SCORE_COLUMNS`."""
@@ -118,7 +117,7 @@ def column_lines(
     return lines
 
 
-def _of_column(column: Counted) -> dict[str, float]:
+def _of_column(column: Counted | CountedCross) -> dict[str, float]:
     return {
         "coverage": column.coverage,
         "cardinality": column.cardinality,
@@ -152,23 +151,42 @@ def as_shares(score: Floats, name: str, h: float) -> Floats:
     return (score - low) / max(high - low, 1e-300)
 
 
-def cross_lines(
-    members: Sequence[list[Counted]],
-    counted: Sequence[Counted],
-    n_tried: int,
-    score: str,
-    by_gain: bool,
-    h: float,
-    n_threads: int,
-) -> list[Line]:
-    """A line for each cross that was found.
+def cross_line(
+    cross: CountedCross, statistics: dict[str, float], gain: float, gain_z: float
+) -> Line:
+    """A line of a cross, whose q and score `score_crosses` adds.
 
     Parameters
     ----------
-    members : sequence of lists of Counted
-        The columns of each.
-    counted : sequence of Counted
-        Each cross itself.
+    cross : CountedCross
+    statistics : dict
+        Those of `featurekit.statistics.contingency.finish`.
+    gain, gain_z : float
+    """
+    line = Line(
+        cross.name, len(cross.members), statistics | _of_column(cross), gain, gain_z,
+        np.nan, None, cross.members,
+    )  # fmt: skip
+    # q is no less than p; the combinations of all crosses would fill the memory
+    if gain > 0 and _p_of_cross(line) <= CROSS_Q:
+        line.combinations = cross.combinations
+    return line
+
+
+def _p_of_cross(line: Line) -> float:
+    from scipy.special import ndtr
+
+    return max(line.statistics["p"], float(ndtr(-line.gain_z)))
+
+
+def score_crosses(
+    lines: Sequence[Line], n_tried: int, score: str, by_gain: bool, h: float
+) -> None:
+    """Give crosses their q and their score.
+
+    Parameters
+    ----------
+    lines : sequence of Line
     n_tried : int
         Crosses that these are the best of.
     score : str
@@ -176,34 +194,15 @@ def cross_lines(
         Score crosses by what they gain.
     h : float
         Entropy of the target.
-    n_threads : int
     """
-    from scipy.special import ndtr
-
-    numbers = finish([c.table for c in counted], n_threads)
-    gains: dict[int, tuple[float, float]] = {}
-
-    def judge(i: int) -> None:
-        gains[i] = gain_of(members[i], counted[i])
-
-    run_threads(judge, range(len(counted)), n_threads)
-    lines = []
-    for i, cross in enumerate(counted):
-        of = numbers[i] | _of_column(cross)
-        gain, z = gains[i]
-        parts = members[i]
-        lines.append(
-            Line(cross.name, len(parts), of, gain, z, np.nan, None, parts, cross)
-        )
     # the best of so many: a p has to stand against all that were tried
-    p = np.array([max(x.statistics["p"], float(ndtr(-x.gain_z))) for x in lines])
+    p = np.array([_p_of_cross(line) for line in lines])
     many = np.ones(max(n_tried, len(p)))
     many[: len(p)] = p
     q = false_discovery_rate(many)
     for i, line in enumerate(lines):
         line.statistics["q"] = float(q[i])
         line.score = _score_of_cross(line, score, by_gain, h)
-    return lines
 
 
 def _score_of_cross(line: Line, score: str, by_gain: bool, h: float) -> float:
@@ -245,7 +244,6 @@ def selected(lines: list[Line], alpha: float | None) -> list[Line]:
         if line.position is not None:
             if q <= most:
                 kept.append(line)
-        elif line.counted is not None and line.gain > 0 and q <= min(most, CROSS_Q):
+        elif line.combinations is not None and q <= min(most, CROSS_Q):
             kept.append(line)
-    # a combination in buckets cannot be told from others, and so not be given
-    return [x for x in kept if x.counted is None or not x.counted.vocabulary.folded]
+    return kept

@@ -75,8 +75,10 @@ class MemorySource:
             raise SchemaError(f"there is no column {name!r} in X")
         yield self._frame.columns[self.names.index(name)], self._times
 
-    def blocks(self, shard: str | None = None) -> Iterator[Block]:
-        """All rows; with the column ``shard`` apart too."""
+    def blocks(
+        self, shard: str | None = None, names: Sequence[str] | None = None
+    ) -> Iterator[Block]:
+        """All rows, of all columns; with the column ``shard`` apart too."""
         apart = None if shard is None else next(self.columns(shard))[0]
         yield Block(self._frame.columns, self._y, self._times, apart)
 
