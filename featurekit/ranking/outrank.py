@@ -26,6 +26,7 @@ from featurekit.data import FORMATS, Output, frame_type, select_columns
 from featurekit.data.frames import open_frame
 from featurekit.data.ingest import ColumnSpec, Schema, positions_of
 from featurekit.data.scan import UnsettledTypesError, is_source, scan
+from featurekit.data.usable import columns_without, usable_columns
 from featurekit.exceptions import (
     BackendUnavailableError,
 )
@@ -104,6 +105,10 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         floats are not (pandas makes floats of whole numbers with gaps: name these, or
         give them as ``Int64``). Text always is. Other numbers are cut into
         ``n_bins`` quantile bins.
+    drop : list of str or None, default=None
+        Columns to leave out, such as ids and what is not known in time: they have no
+        score and are never selected. Columns of lists, bytes and other objects are left
+        out in any case, with a warning.
     n_bins : int, default=64
     task : {"auto", "classification", "regression", "binary", "multiclass"}
         "auto" reads it off y as `OpenFE` does. Numbers are cut into ten quantile bins.
@@ -225,6 +230,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         "alpha": [Interval(Real, 0, 1, closed="right"), None],
         "missing": [StrOptions({"category", "drop"})],
         "categorical_features": [StrOptions({"auto", "all"}), "array-like"],
+        "drop": ["array-like", None],
         "n_bins": [Interval(Integral, 2, 65536, closed="both")],
         "task": [StrOptions(set(TASKS))],
         "drift_by": [str, None],
@@ -254,6 +260,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         alpha: float | None = None,
         missing: str = "category",
         categorical_features: Any = "auto",
+        drop: Any = None,
         n_bins: int = 64,
         task: str = "auto",
         drift_by: str | None = None,
@@ -275,6 +282,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         self.alpha = alpha
         self.missing = missing
         self.categorical_features = categorical_features
+        self.drop = drop
         self.n_bins = n_bins
         self.task = task
         self.drift_by = drift_by
@@ -320,12 +328,15 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             )
         if sample_weight is not None:
             raise ValueError("sample_weight goes with rows in memory, not with files")
-        found = scan(X)
+        # what is not read may be of any types
+        unread = [name for name in self.drop or () if name != self.drift_by]
+        found = scan(X, drop=unread)
         try:
-            return self._fit(self._of_files(FileSource(found, y)))
+            return self._fit(self._of_files(FileSource(found, y, self.drop)))
         except UnsettledTypesError:
             # a row further down does not fit the types that the first ones show
-            return self._fit(self._of_files(FileSource(found.settle(), y)))
+            settled = found.settle()
+            return self._fit(self._of_files(FileSource(settled, y, self.drop)))
 
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
@@ -442,11 +453,16 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         series = open_target(y, frame.n_rows)
         weight = check_weights(sample_weight, frame.n_rows)
         times = None if weight is None else whole_weights(weight)
-        return MemorySource(frame, series, times)
+        if reset:
+            used = usable_columns(frame, columns_without(frame.names, self.drop))
+            self._used = np.array([frame.names.index(name) for name in used], np.int64)
+        names = tuple(frame.names[j] for j in self._used)
+        return MemorySource(frame, series, times, names)
 
     def _of_files(self, source: FileSource) -> FileSource:
-        self.n_features_in_ = len(source.names)
-        self.feature_names_in_ = np.array(source.names, dtype=object)
+        self.n_features_in_ = len(source.header)
+        self.feature_names_in_ = np.array(source.header, dtype=object)
+        self._used = np.array([source.header.index(n) for n in source.names], np.int64)
         return source
 
     def _new_counts(self, source: Source, n_classes: int) -> Counts:
@@ -455,8 +471,8 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             given = None if features == "auto" else True
             categorical = dict.fromkeys(source.names, given)
         else:
-            asked = positions_of(source.names, features)
-            categorical = {name: i in asked for i, name in enumerate(source.names)}
+            asked = positions_of(source.header, features)
+            categorical = {name: i in asked for i, name in enumerate(source.header)}
         return Counts(source.names, n_classes, categorical, self.memory_limit)
 
     def _needs_rows(self) -> bool:
@@ -607,13 +623,16 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         """The attributes: scores in order, ranks, what is selected."""
         lines = scoring.in_order(lines, order)
         self.scores_ = _frame(SCORE_COLUMNS, [line.row() for line in lines])
-        at = [line.position for line in lines if line.position is not None]
-        self.ranking_ = np.empty(len(columns), np.int64)
-        self.ranking_[at] = np.arange(1, len(columns) + 1)
+        at = self._used[[x.position for x in lines if x.position is not None]]
+        # columns that are left out come last
+        at = np.concatenate([at, np.setdiff1d(np.arange(self.n_features_in_), at)])
+        self.ranking_ = np.empty(self.n_features_in_, np.int64)
+        self.ranking_[at] = np.arange(1, self.n_features_in_ + 1)
         chosen = scoring.selected(lines, self.alpha)
         chosen = chosen[: self.n_features_to_select]
-        self._support = np.zeros(len(columns), bool)
-        self._support[[x.position for x in chosen if x.position is not None]] = True
+        kept = [x.position for x in chosen if x.position is not None]
+        self._support = np.zeros(self.n_features_in_, bool)
+        self._support[self._used[kept]] = True
         self._fitted = [
             emit.fitted(line.members, self.missing, line.combinations)
             for line in chosen

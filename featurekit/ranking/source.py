@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from featurekit.data.frames import Frame, Series, open_frame
 from featurekit.data.scan import Scan
+from featurekit.data.usable import columns_without, usable_names
 from featurekit.exceptions import SchemaError, warn
 from featurekit.fitting.reading import take_rows
 
@@ -46,6 +47,8 @@ class MemorySource:
     y : series (n,)
         Of `open_target`.
     times : int64 array (n,) or None
+    names : tuple of str
+        The columns that are counted.
     """
 
     in_memory = True
@@ -53,13 +56,16 @@ class MemorySource:
     files: tuple[str, ...] = ()
     n_blocks: int | None = 1
 
-    def __init__(self, frame: Frame, y: Series, times: Ints | None) -> None:
+    def __init__(
+        self, frame: Frame, y: Series, times: Ints | None, names: tuple[str, ...]
+    ) -> None:
         if times is not None and (times == 0).any():
             there = times > 0
             frame, y = _rows_of(frame, there), take_rows(y, there)
             times = times[there]
         self._frame, self._y, self._times = frame, y, times
-        self.names = frame.names
+        self.header = frame.names
+        self.names = names
         self.weighted = times is not None
 
     def targets(self) -> Iterator[tuple[Series, Ints | None]]:
@@ -71,16 +77,18 @@ class MemorySource:
 
     def columns(self, name: str) -> Iterator[tuple[Series, Ints | None]]:
         """One column, block by block, and how often rows count."""
-        if name not in self.names:
+        if name not in self.header:
             raise SchemaError(f"there is no column {name!r} in X")
-        yield self._frame.columns[self.names.index(name)], self._times
+        yield self._frame.columns[self.header.index(name)], self._times
 
     def blocks(
         self, shard: str | None = None, names: Sequence[str] | None = None
     ) -> Iterator[Block]:
-        """All rows, of all columns; with the column ``shard`` apart too."""
+        """All rows; with the column ``shard`` apart too."""
         apart = None if shard is None else next(self.columns(shard))[0]
-        yield Block(self._frame.columns, self._y, self._times, apart)
+        wanted = self.names if names is None else names
+        columns = tuple(next(self.columns(name))[0] for name in wanted)
+        yield Block(columns, self._y, self._times, apart)
 
 
 class FileSource:
@@ -92,12 +100,14 @@ class FileSource:
     ----------
     found : Scan
     y : str
+    drop : list of str or None
+        Columns that are not counted.
     """
 
     in_memory = False
     weighted = False
 
-    def __init__(self, found: Scan, y: str) -> None:
+    def __init__(self, found: Scan, y: str, drop: Any = None) -> None:
         if y not in found.names:
             shown = ", ".join(found.names[:20])
             raise SchemaError(
@@ -105,9 +115,11 @@ class FileSource:
             )
         self._scan = found
         self.y_name = y
-        self.names = tuple(name for name in found.names if name != y)
-        if not self.names:
+        self.header = tuple(name for name in found.header if name != y)
+        if not self.header:
             raise ValueError("there is no column beside the target")
+        kept = columns_without(self.header, drop)
+        self.names = usable_names(found.schema, kept)
         self.files = tuple(str(file) for file in found.files)
         # of text known once the rows were read
         self.n_blocks: int | None = found.n_blocks(BLOCK_ROWS)
@@ -158,17 +170,21 @@ class FileSource:
         """
         place = {name: i for i, name in enumerate(self.files)}
         wanted = list(self.names if names is None else names)
-        for block in self._scan.blocks([*wanted, self.y_name], BLOCK_ROWS):
+        by_file = shard == "file"
+        more = [] if shard is None or by_file or shard in wanted else [shard]
+        for block in self._scan.blocks([*wanted, *more, self.y_name], BLOCK_ROWS):
             there = _with_target(block.frame, self.y_name)
             if not len(there):
                 continue
-            columns = open_frame(there).columns
+            opened = open_frame(there)
+            columns = dict(zip(opened.names, opened.columns, strict=True))
             apart: Any = None
-            if shard == "file":
+            if by_file:
                 apart = place[block.source]
             elif shard is not None:
-                apart = columns[wanted.index(shard)]
-            yield Block(columns[:-1], columns[-1], None, apart)
+                apart = columns[shard]
+            used = tuple(columns[name] for name in wanted)
+            yield Block(used, columns[self.y_name], None, apart)
 
 
 def _with_target(frame: Any, name: str) -> Any:
