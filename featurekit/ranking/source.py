@@ -119,7 +119,8 @@ class FileSource:
         if not self.header:
             raise ValueError("there is no column beside the target")
         kept = columns_without(self.header, drop)
-        self.names = usable_names(found.schema, kept)
+        read = [name for name in kept if name in found.schema]
+        self.names = usable_names(found.schema, read)
         self.files = tuple(str(file) for file in found.files)
         # of text known once the rows were read
         self.n_blocks: int | None = found.n_blocks(BLOCK_ROWS)

@@ -8,6 +8,7 @@ import polars as pl
 import pytest
 
 from featurekit import OutRank
+from featurekit.data.scan import scan
 from featurekit.exceptions import FeatureKitWarning, SchemaError
 from tests.ranking import assert_same, fitted, make_table
 
@@ -135,6 +136,14 @@ def test_parts_whose_dropped_column_has_other_types(tmp_path):
     ranker = OutRank(drop=["odd"]).fit(tmp_path, "y")
     assert ranker.scores_["feature"].tolist() == ["a"]
     assert list(ranker.feature_names_in_) == ["a", "odd"]
+
+
+def test_a_scan_that_drops_columns_is_ranked_without_them(messy, tmp_path):
+    X, wide, y = messy
+    wide.with_columns(y=pl.Series(y)).write_parquet(tmp_path / "x.parquet")
+    bad = ["tags", "raw", "pair"]
+    ranker = fitted(scan(tmp_path, drop=bad), "y")
+    check(fitted(X, y), ranker, wide.columns, bad)
 
 
 def test_what_cannot_be_dropped(messy, tmp_path):
