@@ -184,6 +184,24 @@ class Screen:
         return codes, size
 
 
+class Combinations(NamedTuple):
+    """The combinations of values that a cross has.
+
+    Attributes
+    ----------
+    numbers : int64 array
+        As `emit.cross_keys` numbers them, rising.
+    sizes : int64 array
+        Rows of each.
+    n_missing : int
+        Rows without one.
+    """
+
+    numbers: Ints
+    sizes: Ints
+    n_missing: int
+
+
 @dataclass(frozen=True, eq=False)
 class CountedCross:
     """A cross with its finished table.
@@ -194,8 +212,8 @@ class CountedCross:
     name : str
     table : CountTable
         First of the rows where all is missing, if these are a value.
-    combinations : int64 array
-        The number of each combination, in the table's order.
+    combinations : Combinations
+        In the table's order.
     coverage, cardinality, rare_share : float
         As of `Counted`.
     """
@@ -203,7 +221,7 @@ class CountedCross:
     members: list[Counted]
     name: str
     table: CountTable
-    combinations: Ints
+    combinations: Combinations
     coverage: float
     cardinality: float
     rare_share: float
@@ -212,9 +230,12 @@ class CountedCross:
     def of(cls, members: list[Counted], counted: Counted) -> CountedCross:
         """From what is counted of the numbers that `emit.cross_keys` gives."""
         ids = np.asarray(counted.vocabulary.distinct(), np.int64)
+        numbers = np.sort(ids[counted.place[1:] > 0])
+        sizes = counted.table.sizes[len(counted.table.sizes) - len(numbers) :]
+        n_missing = int(counted.class_rows.sum() - sizes.sum())
         return cls(
             members, counted.name, counted.table,
-            np.sort(ids[counted.place[1:] > 0]),
+            Combinations(numbers, sizes, n_missing),
             counted.coverage, counted.cardinality, counted.rare_share,
         )  # fmt: skip
 
@@ -235,7 +256,7 @@ def gain_of(cross: CountedCross) -> tuple[float, float]:
         In standard deviations of I(Y; y | X) when labels are shuffled within X, and of
         I(Y; y) when they are shuffled.
     """
-    members, table, ids = cross.members, cross.table, cross.combinations
+    members, table, ids = cross.members, cross.table, cross.combinations.numbers
     if len(ids) < len(table.sizes):
         all_missing = 0
         for member in members:

@@ -25,6 +25,7 @@ from featurekit.expressions.keyed import Key, key_labels
 from featurekit.expressions.tree import Call
 from featurekit.expressions.tree import Column as Input
 from featurekit.ranking.counting import Counted
+from featurekit.ranking.crosses import Combinations
 
 Ints = NDArray[np.int64]
 
@@ -57,18 +58,19 @@ def _part(column: Counted) -> Fitted:
     return Fitted(Call("bin", (base,)), (Fitted(base),), column.edges[1:])
 
 
-def fitted(columns: Sequence[Counted], missing: str, combinations: Ints) -> Fitted:
+def fitted(
+    columns: Sequence[Counted], missing: str, combinations: Combinations
+) -> Fitted:
     """The cross of some columns with the combinations that were seen.
 
     Parameters
     ----------
     columns : sequence of Counted
     missing : {"category", "drop"}
-    combinations : int64 array
-        Their numbers, by `cross_keys`, sorted.
+    combinations : Combinations
     """
     parts = tuple(_part(column) for column in columns)
-    ids = combinations
+    ids = combinations.numbers
     node = expression(columns, missing)
     if missing == "category" or len(columns) == 2:
         return Fitted(node, parts, Distinct(ids))
@@ -147,11 +149,10 @@ def dense_of(column: Counted, sizes: Ints) -> Dense:
     return learn_dense(typed.take(seen), weight[seen])
 
 
-def dense_of_cross(cross: Counted) -> Dense:
+def dense_of_cross(combinations: Combinations) -> Dense:
     """How a counted cross becomes indicators of its combinations."""
-    n = len(cross.combinations())
-    missing = round((1 - cross.coverage) * float(cross.class_rows.sum()))
-    weight = np.append(cross.table.sizes[-n:], missing).astype(np.float64)
+    n = len(combinations.numbers)
+    weight = np.append(combinations.sizes, combinations.n_missing).astype(np.float64)
     codes = np.arange(n + 1, dtype=code_dtype(n))
     column = CategoricalColumn(codes, key_labels(n))
     seen = weight > 0

@@ -129,10 +129,11 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         Seconds for ``fit``; when they are over crosses and greedy choices are cut
         short, and ``stopped_`` says so. Columns are always counted.
     memory_limit : int or None, default=None
-        Bytes for all tables; None is an eighth of the machine's memory, or of the
-        container's. Crosses are counted in as many passes over the rows as the limit
-        takes, with the same result. If a limit is given, categories of a column beyond
-        its share are counted in buckets by a hash, and a warning says so.
+        Bytes for the counts. Crosses are counted in as many passes over the rows as the
+        limit takes, with the same result; None gives them an eighth of the memory of
+        the machine, or of the container. If a limit is given, categories of a column
+        beyond its share of it are counted in buckets by a hash, and a warning says so;
+        without one, of a column of more than four million categories.
     device : {"auto", "cpu", "cuda"}, default="auto"
         There is no CUDA kernel yet: "cuda" is an error, "auto" is "cpu".
     n_jobs : int or None, default=None
@@ -649,7 +650,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
 
     def _learn_output(self, chosen: list[Line], columns: list[Counted]) -> Output:
         """The form of the selected columns, then of the selected crosses."""
-        kept = [columns[i] for i in np.flatnonzero(self._support)]
+        kept = [columns[i] for i in np.flatnonzero(self._support[self._used])]
         specs = tuple(emit.output_spec(column) for column in kept)
         schema = Schema(specs, hasattr(self, "feature_names_in_"))
         dense = {}
@@ -658,9 +659,9 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             for column in kept:
                 sizes = tables[column.name].per_code()
                 dense[column.name] = emit.dense_of(column, sizes)
-            for cross in (line.counted for line in chosen):
-                if cross is not None:
-                    dense[cross.name] = emit.dense_of_cross(cross)
+            for line in chosen:
+                if line.combinations is not None:
+                    dense[line.feature] = emit.dense_of_cross(line.combinations)
         return Output(self.output_format, schema, dense)
 
     # -- apply ---------------------------------------------------------------------

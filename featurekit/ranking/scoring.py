@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from featurekit.kernels.registry import kernel
 from featurekit.ranking import controls
 from featurekit.ranking.counting import Counted
-from featurekit.ranking.crosses import CountedCross
+from featurekit.ranking.crosses import Combinations, CountedCross
 from featurekit.ranking.rows import Block
 from featurekit.statistics.contingency import (
     false_discovery_rate,
@@ -53,8 +53,8 @@ class Line:
         Of a column, among the columns.
     members : list of Counted
         Of a cross, its columns.
-    combinations : int64 array or None
-        Of a cross that may be selected, the numbers of its combinations.
+    combinations : Combinations or None
+        Of a cross that may be selected.
     """
 
     feature: str
@@ -65,7 +65,7 @@ class Line:
     score: float
     position: int | None = None
     members: list[Counted] = field(default_factory=list)
-    combinations: Ints | None = None
+    combinations: Combinations | None = None
 
     def row(self) -> tuple[Any, ...]:
         """The values of `SCORE_COLUMNS`."""
