@@ -3,15 +3,17 @@
 The pool holds the columns, each *numeric*, *ordinal* (a number of few values: used as
 a number and as a key) or *categorical* (a key); datetimes give their calendar parts to
 the pool. ``"openfe"`` enumerates exactly the candidates of the paper's reference
-(arXiv 2211.12507); of these, those that a tree cannot tell from another are marked
-with the reason instead of being scored.
+(arXiv 2211.12507); of these, those that are equivalent to another candidate or to a
+column are marked with the reason instead of being scored. What only orders the rows
+alike is equivalent for tree models alone, and only as a feature: as an argument of
+another operator it is not.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations, product
 from typing import Any
 
@@ -20,7 +22,7 @@ from numpy.typing import NDArray
 
 from featurekit.data.columns import CategoricalColumn, DatetimeColumn, Table
 from featurekit.expressions.evaluate import fit
-from featurekit.expressions.operators import KeyTable, Operator, operator
+from featurekit.expressions.operators import KeyTable, Operator, Twin, operator
 from featurekit.expressions.tree import Call, Column, Expression, Literal
 
 MAX_ORDINAL = 100
@@ -173,12 +175,18 @@ def pool_of(table: Table) -> list[Member]:
 class Candidate:
     """A feature to score, or (``reason``) why it need not be.
 
-    ``extra`` marks what the reference does not enumerate.
+    ``extra`` marks what the reference does not enumerate; ``twin`` is what orders the
+    rows like it, where that is the reason.
     """
 
     expression: Expression
     reason: str | None = None
     extra: bool = False
+    twin: Expression | None = None
+
+
+Listed = tuple[Call, str | Twin | None, bool]
+"""A candidate, why it need not be scored, and whether it is beyond the reference."""
 
 
 class Enumeration:
@@ -193,6 +201,7 @@ class Enumeration:
         fresh: frozenset[Expression] | None = None,
         singles: Sequence[Member] | None = None,
         pairs: Sequence[tuple[Member, Member]] | None = None,
+        trees: bool = True,
     ) -> None:
         """List the candidates.
 
@@ -207,8 +216,12 @@ class Enumeration:
         singles, pairs : sequences of members of the pool, optional
             Members that candidates of one argument, and pairs that candidates of two,
             are made of; all of the pool by default.
+        trees : bool
+            Whether features are for a model of trees, to which what orders the rows
+            alike is the same.
         """
         self.n_rows = n_rows
+        self.trees = trees
         self.classes = classes
         self.fresh = fresh
         self.chosen_pairs = pairs
@@ -221,40 +234,75 @@ class Enumeration:
         self.pool = [m for m in pool if m.kind != "constant"]
         self.counts: Counter[str] = Counter()
         self.candidates: list[Candidate] = []
-        self._seen: dict[Expression, None] = {
-            m.expression.canonical(): None for m in pool
-        }
-        self._columns = {
-            m.expression.name_ for m in pool if isinstance(m.expression, Column)
-        }
+        columns = [m.expression for m in pool if isinstance(m.expression, Column)]
+        # calendar parts of the pool are no features yet
+        self._seen: dict[Expression, None] = dict.fromkeys(columns)
+        self._seen |= {node.canonical(): None for node in fresh or ()}
+        self._columns = {node.name_ for node in columns}
+        self._there = set(self._seen)
+        self._twins: dict[int, tuple[Twin, Call]] = {}
         for name in operators:
             for expression, reason, extra in self._of(operator(name)):
                 self._add(name, expression, reason, extra)
+        self._drop_twins()
 
     def _add(
-        self, name: str, node: Expression, reason: str | None, extra: bool
+        self, name: str, node: Call, reason: str | Twin | None, extra: bool
     ) -> None:
         if self.fresh is not None and not any(n in self.fresh for n in node.walk()):
             return
         self.counts[name] += not extra
-        node = node.canonical()
-        if node in self._seen:
+        canonical = node.canonical()
+        if canonical in self._seen:
             reason = "the same as another candidate"
-        elif node.name in self._columns:
+        elif canonical.name in self._columns:
             reason = "X has a column of this name"
-        self._seen[node] = None
-        self.candidates.append(Candidate(node, reason, extra))
+        self._seen[canonical] = None
+        if isinstance(reason, Twin):
+            if reason.same or self.trees:
+                self._twins[len(self.candidates)] = reason, node
+            reason = None
+        self.candidates.append(Candidate(canonical, reason, extra))
+
+    def _drop_twins(self) -> None:
+        """Give the reason to candidates whose equivalent is a column or a candidate.
+
+        Of several that are equivalent to each other, and to nothing else that is
+        there, the first stays.
+        """
+        there = self._there | {
+            c.expression
+            for i, c in enumerate(self.candidates)
+            if c.reason is None and i not in self._twins
+        }
+        first: dict[Expression, Expression] = {}
+        for i, (twin, node) in self._twins.items():
+            candidate = self.candidates[i]
+            other = node.args[twin.argument]
+            if twin.to:
+                other = Call(twin.to, node.args).canonical()
+            if other not in there:
+                if other not in first:
+                    first[other] = candidate.expression
+                    continue
+                other = first[other]
+            how = "the same values as" if twin.same else "for tree models equivalent to"
+            self.candidates[i] = replace(
+                candidate,
+                reason=f"{how} {other.name}",
+                twin=None if twin.same else other,
+            )
 
     @property
     def kept(self) -> list[Expression]:
         """Candidates to score."""
         return [c.expression for c in self.candidates if c.reason is None]
 
-    def _of(self, op: Operator) -> Iterator[tuple[Expression, str | None, bool]]:
+    def _of(self, op: Operator) -> Iterator[Listed]:
         kinds = tuple(k for k in op.inputs if not k.endswith("?"))
         if kinds == ("numeric",):
             for a in self.single_numbers:
-                yield Call(op.name, (a.expression,)), _same_unary(op.name, a), False
+                yield Call(op.name, (a.expression,)), _why_not(op, a), False
         elif kinds == ("numeric", "numeric"):
             yield from self._binary(op)
         elif kinds == ("numeric", "key"):
@@ -309,20 +357,20 @@ class Enumeration:
             if _base(a) != _base(b):
                 yield a, b
 
-    def _binary(self, op: Operator) -> Iterator[tuple[Expression, str | None, bool]]:
+    def _binary(self, op: Operator) -> Iterator[Listed]:
         for a, b in self._pairs(self.numbers):
             yield (
                 Call(op.name, (a.expression, b.expression)),
-                _same_binary(op.name, a, b),
+                _why_not(op, a, b),
                 False,
             )
             if op.commutative or op.name == "-":
-                continue  # b - a is a - b backwards: the same to a tree
-            if op.name == "/" and a.sign_is_fixed and b.sign_is_fixed:
-                continue  # so is b / a where neither changes sign or is zero
+                continue  # b - a is a - b with the other sign: the same to any model
+            if op.name == "/" and self.trees and a.sign_is_fixed and b.sign_is_fixed:
+                continue  # b / a is a / b backwards where neither changes sign or is 0
             yield Call(op.name, (b.expression, a.expression)), None, True
 
-    def _of_key(self, op: Operator) -> Iterator[tuple[Expression, str | None, bool]]:
+    def _of_key(self, op: Operator) -> Iterator[Listed]:
         if isinstance(op, KeyTable) and op.target:
             yield from self._target(op)
             return
@@ -330,7 +378,7 @@ class Enumeration:
             why = "constant: every value occurs once" if m.unique else None
             yield Call(op.name, (m.expression,)), why, False
 
-    def _target(self, op: Operator) -> Iterator[tuple[Expression, str | None, bool]]:
+    def _target(self, op: Operator) -> Iterator[Listed]:
         countable = [m for m in self.numbers if _is_countable(m)]
         alone = [*self.single_keys, *filter(_is_countable, self.single_numbers)]
         single = [m.expression for m in alone if not m.unique]
@@ -359,29 +407,9 @@ def _is_countable(m: Member) -> bool:
     return m.is_number and m.repeats and not m.is_key
 
 
-def _same_unary(name: str, x: Member) -> str | None:
-    """Why a tree cannot tell ``name(x)`` from x or |x|, if so."""
-    positive = x.low >= 0
-    if name == "sigmoid":
-        return "the same to a tree as its argument"
-    if name in ("abs", "sqrt", "square") and positive:
-        return "the same to a tree as its argument"
-    if name in ("sqrt", "square"):
-        return "the same to a tree as abs"
-    if name == "log" and not x.has_zero:
-        return f"the same to a tree as {'its argument' if positive else 'abs'}"
-    if name == "round" and x.whole:
-        return "the same to a tree as its argument"
-    if name == "residual" and x.whole:
-        return "constant: whole numbers have no fraction"
-    return None
-
-
-def _same_binary(name: str, a: Member, b: Member) -> str | None:
-    apart = a.high <= b.low or b.high <= a.low
-    if name in ("min", "max") and apart and not (a.gaps or b.gaps):
-        return "the same as one of its arguments"
-    return None
+def _why_not(op: Operator, *members: Member) -> str | Twin | None:
+    """Why a candidate of these arguments need not be scored, if so."""
+    return op.equivalent(*members) if op.equivalent is not None else None
 
 
 def with_calendar(pool: Sequence[Member], table: Table) -> list[Member]:
@@ -402,6 +430,7 @@ def count_candidates(
     operators: Sequence[str],
     n_rows: int,
     classes: tuple[Any, ...] | None = None,
+    trees: bool = True,
 ) -> Counter[str]:
     """How many candidates `Enumeration` lists per operator, without listing them."""
     numbers = [m for m in pool if m.is_number]
@@ -419,7 +448,8 @@ def count_candidates(
             out[name] = _n_pairs(numbers)
             if op.name == "/":
                 out[name] *= 2
-                out[name] -= _n_pairs([m for m in numbers if m.sign_is_fixed])
+                fixed = [m for m in numbers if m.sign_is_fixed and trees]
+                out[name] -= _n_pairs(fixed)
             elif not op.commutative and op.name != "-":
                 out[name] *= 2
         elif kinds == ("numeric", "key"):

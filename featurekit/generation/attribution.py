@@ -79,6 +79,52 @@ def importances(
     return np.asarray(out.sum(axis=0)[X.shape[1] :] / len(problem.y))
 
 
+def linear_importances(
+    problem: Problem, nodes: Sequence[Expression], n_threads: int
+) -> Floats:
+    """What each node takes off the squared gradient in a linear model, one by one.
+
+    For a model that is none of trees: which of the features that order the rows alike
+    serves it best, trees cannot say. Greedily, each node is chosen for what it adds to
+    the columns and to the nodes before it (orthogonal matching pursuit); a later one
+    counts for no more than one before it.
+    """
+    known = ~np.isnan(problem.raw[:, 0])
+    left = -problem.loss.gradients(problem.y[known], problem.raw[known])[0]
+    root = np.ones((len(left), 1))
+    if problem.weight is not None:
+        root = np.sqrt(problem.weight[known])[:, None]
+    X = np.hstack([root, _imputed(base_matrix(problem.table)[0][known]) * root])
+    F = _imputed(out_of_fold_values(problem, nodes, n_threads)[known]) * root
+    left = left * root
+    basis = np.linalg.qr(X)[0]
+    F = F / np.maximum(np.linalg.norm(F, axis=0), 1e-300)
+    F, left = F - basis @ (basis.T @ F), left - basis @ (basis.T @ left)
+    out = np.zeros(len(nodes))
+    most = np.inf
+    for _ in range(len(nodes)):
+        size = (F**2).sum(axis=0)
+        gain = ((F.T @ left) ** 2).sum(axis=1) / np.where(size > 1e-10, size, np.inf)
+        best = int(gain.argmax())
+        if not gain[best] > 0:
+            break
+        most = min(most, gain[best] * (1 - 1e-12))
+        out[best] = most / len(left)
+        unit = F[:, best : best + 1] / np.sqrt(size[best])
+        F, left = F - unit @ (unit.T @ F), left - unit @ (unit.T @ left)
+        F[:, best] = 0.0
+    return out
+
+
+def _imputed(X: Floats) -> Floats:
+    """Columns with their mean in place of missing values, standardised."""
+    X = np.where(np.isfinite(X), X, np.nan)
+    gone = np.isnan(X)
+    mean = np.where(gone, 0.0, X).sum(axis=0) / np.maximum((~gone).sum(axis=0), 1)
+    X = np.where(gone, 0.0, X - mean)
+    return np.asarray(X / np.maximum(np.abs(X).max(axis=0), 1e-300))
+
+
 def _of_splits(
     problem: Problem,
     model: BoostedModel,

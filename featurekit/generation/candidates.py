@@ -20,13 +20,14 @@ from featurekit.expressions.grammar import (
     with_calendar,
 )
 from featurekit.expressions.keyed import Key
-from featurekit.expressions.tree import Call, Expression
+from featurekit.expressions.tree import Call, Column, Expression
 from featurekit.generation.interactions import Promise, n_rows, promise
 from featurekit.generation.problem import Problem
 
 AUTO_CANDIDATES = 10_000
 """With ``max_candidates="auto"``; tables of some 20 columns allow fewer."""
 _SOME = 24
+MAX_LEFT_OUT = 60
 SINGLE_EVERY = 4
 """One in so many places of the shortlist is for a candidate of one column."""
 
@@ -67,6 +68,8 @@ class Space:
         Always list the likeliest first, as is worth while where time may run out.
     fresh : tuple of Member
         Features of the last order; with them, only candidates that use one.
+    trees : bool
+        Whether features are for a model of trees.
     """
 
     pool: list[Member]
@@ -76,6 +79,7 @@ class Space:
     most: int | None = None
     ordered: bool = False
     fresh: tuple[Member, ...] = ()
+    trees: bool = True
 
     @classmethod
     def of(
@@ -85,18 +89,19 @@ class Space:
         classes: tuple[Any, ...] | None,
         most: int | None,
         ordered: bool,
+        trees: bool = True,
     ) -> Space:
         """The space of a table's own columns and the calendar parts of its dates."""
         pool = pool_of(table)
         if "month" in operators:
             pool = with_calendar(pool, table)
-        return cls(pool, operators, len(table), classes, most, ordered)
+        return cls(pool, operators, len(table), classes, most, ordered, trees=trees)
 
     @cached_property
     def by_operator(self) -> dict[str, int]:
         """Number of candidates per operator."""
         every = [*self.pool, *self.fresh]
-        args = (self.operators, self.n_rows, self.classes)
+        args = (self.operators, self.n_rows, self.classes, self.trees)
         counts = count_candidates(every, *args)
         counts.subtract(count_candidates(self.pool, *args) if self.fresh else {})
         return {name: n for name, n in counts.items() if n}
@@ -138,7 +143,7 @@ class Space:
         fresh = frozenset(m.expression for m in self.fresh) if self.fresh else None
         return Enumeration(
             [*self.pool, *self.fresh], self.operators, self.n_rows, self.classes,
-            fresh, **chosen,
+            fresh, trees=self.trees, **chosen,
         )  # fmt: skip
 
     def listed(self, problem: Problem, seed: int) -> Listed:
@@ -159,11 +164,23 @@ class Space:
         left_out = self.size - min(self.most, len(nodes)) - len(unscored)
         return Listed(nodes[: self.most], unscored, left_out)
 
-    def grown(self, problem: Problem, best: Sequence[Expression]) -> Space:
-        """The space of the next order: what uses one of the best and the columns."""
+    def grown(
+        self,
+        problem: Problem,
+        best: Sequence[Expression],
+        unscored: Sequence[Candidate] = (),
+    ) -> Space:
+        """The space of the next order: what uses one of the best and the columns.
+
+        Parameters
+        ----------
+        unscored : sequence of Candidate
+            What was left out for its twin is no feature, but it is an argument: the log
+            of a column may be worth adding to another one.
+        """
         target = (problem.y, problem.classes)
         fresh = []
-        for node in best:
+        for node in [*best, *_arguments_left_out(best, unscored)]:
             values = cross_fit(node, problem.table, target, problem.folds)
             if isinstance(values, Key):
                 fresh.append(Member(node, "categorical", values.size - 2))
@@ -234,6 +251,20 @@ class Space:
         share = SINGLE_EVERY / (SINGLE_EVERY - 1)
         turns += [(share * k, at) for k, (_, at) in enumerate(sorted(double))]
         return [nodes[at] for _, at in sorted(turns)]
+
+
+def _arguments_left_out(
+    best: Sequence[Expression], unscored: Sequence[Candidate]
+) -> list[Expression]:
+    """What orders the rows like a column or one of the best, those of these first."""
+    used = {name for node in best for name in node.columns()}
+    usable = [
+        c.expression
+        for c in unscored
+        if isinstance(c.twin, Column) or (c.twin is not None and c.twin in best)
+    ]
+    usable.sort(key=lambda node: not used.issuperset(node.columns()))
+    return usable[:MAX_LEFT_OUT]
 
 
 def _operands(node: Expression) -> Iterator[Expression]:

@@ -28,6 +28,36 @@ QUICK_ROUNDS = 12
 QUICK_RATE = 0.3
 
 
+_TREE_MODULES = (
+    "lightgbm",
+    "xgboost",
+    "catboost",
+    "sklearn.tree",
+    "sklearn.ensemble._forest",
+    "sklearn.ensemble._gb",
+    "sklearn.ensemble._hist_gradient_boosting",
+)
+
+
+def is_of_trees(estimator: Any) -> bool:
+    """Whether a model sees no more of a feature than how it orders the rows.
+
+    None stands for LightGBM. Of a pipeline, and of a search over parameters, the model
+    inside counts; a model that is not known is taken for one of another kind.
+    """
+    if estimator is None:
+        return True
+    inner = getattr(estimator, "estimator", None)
+    if hasattr(estimator, "steps"):
+        inner = estimator.steps[-1][1]
+    if inner is not None:
+        return is_of_trees(inner)
+    if getattr(estimator, "booster", None) == "gblinear":
+        return False
+    module = type(estimator).__module__
+    return any(f"{module}.".startswith(f"{tree}.") for tree in _TREE_MODULES)
+
+
 def base_matrix(table: Table) -> tuple[Floats, list[int]]:
     """The table as numbers for LightGBM, and which columns are categorical.
 

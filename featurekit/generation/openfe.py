@@ -50,6 +50,7 @@ from featurekit.generation.candidates import AUTO_CANDIDATES, Space
 from featurekit.generation.estimate import bytes_needed, estimate, warn_of_cut
 from featurekit.generation.find import Data, Found, Plan, find_features
 from featurekit.generation.gate import SIZES
+from featurekit.generation.model import is_of_trees
 from featurekit.generation.search import N_SURVIVORS, Settings
 
 _AS_BEFORE = {"format": "input", "dense": {}}
@@ -110,7 +111,7 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     importance : {"gain", "permutation"}, default="gain"
         How the second stage orders the features, on held-out rows: by the loss that the
         splits on a feature take off, or by the loss when the feature is shuffled (10
-        times slower).
+        times slower). Not used with an ``estimator`` that is no model of trees.
     keep_input : bool, default=True
         Put the input columns before the new ones.
     max_candidates : int, None or "auto", default="auto"
@@ -127,7 +128,9 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         it would be more (see ``estimate``).
     estimator : estimator or None, default=None
         Model to improve, in the base predictions and in the gate; LightGBM if None. It
-        gets categories as codes and missing values as NaN.
+        gets categories as codes and missing values as NaN. Where it is no model of
+        trees, features that order the rows alike are told apart, and the second stage
+        orders features by what they add to a linear model of the columns.
     device : {"auto", "cpu", "cuda"}, default="auto"
         There is no CUDA kernel yet: "cuda" is an error, "auto" is "cpu".
     n_jobs : int or None, default=None
@@ -184,8 +187,9 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
       could supply has not yet been patched up by many small steps.
     - The gain that features are ordered by is measured on held-out rows. Gain on the
       training rows favours features of many values.
-    - Candidates that a tree cannot tell from another are not scored; of features that
-      order the rows alike one is kept.
+    - Candidates that are equivalent to another or to a column are not scored. For
+      models of trees, features that order the rows alike are equivalent, and one of
+      them is kept; as arguments of other operators all are tried.
     - ``sample_weight`` enters the loss and the models; group statistics, counts and
       target means are unweighted.
     - Infinities count as missing in derived features. Division and logarithms are NaN
@@ -383,7 +387,8 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         limit: Any = self.max_candidates
         most = AUTO_CANDIDATES if limit == "auto" else limit
         ordered = self.time_budget is not None
-        space = Space.of(table, names, target.classes, most, ordered)
+        trees = is_of_trees(self.estimator)
+        space = Space.of(table, names, target.classes, most, ordered, trees)
         report.warn_of_leaks(table, target)
         settings = Settings(
             self.n_data_blocks,
@@ -393,6 +398,7 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             seed,
             self._n_survivors(),
             ordered,
+            trees,
         )
         plan = Plan(
             self.n_features, self.order, self.feature_boosting, self.estimator, settings

@@ -19,7 +19,7 @@ from featurekit.execution.local import run_threads
 from featurekit.expressions.evaluate import cross_fit
 from featurekit.expressions.grammar import Candidate
 from featurekit.expressions.tree import Expression
-from featurekit.generation.attribution import importances
+from featurekit.generation.attribution import importances, linear_importances
 from featurekit.generation.candidates import Space
 from featurekit.generation.model import MAX_ROWS
 from featurekit.generation.problem import Problem, as_numbers
@@ -39,6 +39,8 @@ Ints = NDArray[np.int64]
 N_SURVIVORS = 30
 EXACT_PER_SURVIVOR = 1.5
 SAME = 0.995
+LINEAR = 1 - 1e-9
+"""Correlation from which a feature is another one in other units."""
 TWIN_ROWS = 4000
 CHUNKS = 20
 MAX_PARENTS = 15
@@ -55,7 +57,8 @@ class Settings:
 
     Half as many again as ``n_survivors`` are scored exactly; so many enter the second
     stage. With ``likeliest_first`` candidates are scored in the order in which they
-    come, else in the order that is fastest.
+    come, else in the order that is fastest. Without ``trees`` the features are for a
+    model to which more than the order of their values matters.
     """
 
     n_data_blocks: int = 8
@@ -65,6 +68,7 @@ class Settings:
     seed: int = 0
     n_survivors: int = N_SURVIVORS
     likeliest_first: bool = False
+    trees: bool = True
     how: Rounds = field(default_factory=Rounds)
 
 
@@ -127,7 +131,8 @@ def search(
     for _ in range(order - 1):
         if budget.stopped() or (screening is not None and screening.stopped()):
             break
-        grown = space.grown(problem, ranking.order[:MAX_PARENTS])
+        best = ranking.order[:MAX_PARENTS]
+        grown = space.grown(problem, best, listed.unscored)
         listed = grown.listed(problem, settings.seed)
         new = [*ranking.order, *listed.nodes]
         again = rank(problem, new, settings, budget, step, screening)
@@ -269,7 +274,7 @@ def _score_round(
     kept = []
     for node in order:
         print_ = records[node].drops.tobytes()
-        if print_ in seen and records[node].score != 0:
+        if settings.trees and print_ in seen and records[node].score != 0:
             records[node].reason = f"scores exactly like {seen[print_].name}"
         else:
             seen[print_] = node
@@ -298,7 +303,8 @@ def _survivors(
         key=lambda i: (not ranks[i].any(), -records[finalists[i]].score),
     )
     out: list[Expression] = []
-    for i in _without_twins(order, finalists, ranks, records):
+    same = SAME if settings.trees else LINEAR
+    for i in _without_twins(order, finalists, ranks, records, same):
         record = records[finalists[i]]
         if not record.score > 0:
             record.reason = "does not reduce the held-out loss"
@@ -341,7 +347,10 @@ def _rescore(
             return
         values = as_numbers(cross_fit(finalists[i], problem.table, target, folds))
         x = np.ascontiguousarray(values[known])
-        kernel("unit_ranks")(x[rows], ranks[i])
+        if settings.trees:
+            kernel("unit_ranks")(x[rows], ranks[i])
+        else:
+            ranks[i] = _unit(x[rows])
         if not exact:  # the second-order scores of the screen stand
             return
         if isinstance(loss, MultiLogLoss):
@@ -373,17 +382,25 @@ def _rescore(
     return ranks
 
 
+def _unit(values: Floats) -> Floats:
+    """Values centred and of unit length, missing ones 0."""
+    centred = values - np.nanmean(values) if not np.isnan(values).all() else values
+    centred = np.nan_to_num(centred)
+    return centred / (np.linalg.norm(centred) or 1.0)
+
+
 def _without_twins(
     order: list[int],
     finalists: list[Expression],
     ranks: Floats,
     records: dict[Expression, Record],
+    same: float,
 ) -> list[int]:
-    """Leave out features whose ranks correlate above `SAME` with a better one's."""
+    """Leave out features whose ranks correlate above ``same`` with a better one's."""
     alike = np.abs(ranks @ ranks.T)
     kept: list[int] = []
     for i in order:
-        twin = next((k for k in kept if alike[i, k] > SAME), None)
+        twin = next((k for k in kept if alike[i, k] > same), None)
         if twin is None:
             kept.append(i)
         else:
@@ -406,10 +423,13 @@ def _attribute(
     """The survivors in order of importance; by score where the budget is spent."""
     if not survivors or budget.stopped():
         return survivors
-    found = importances(
-        problem, survivors, settings.importance, settings.seed, settings.n_threads,
-        budget,
-    )  # fmt: skip
+    if settings.trees:
+        found = importances(
+            problem, survivors, settings.importance, settings.seed,
+            settings.n_threads, budget,
+        )  # fmt: skip
+    else:
+        found = linear_importances(problem, survivors, settings.n_threads)
     for node, value in zip(survivors, found, strict=True):
         records[node].stage = "attributed"
         records[node].importance = float(value)

@@ -10,8 +10,10 @@ import numpy as np
 
 from featurekit.expressions.operators.base import (
     Bools,
+    Equivalent,
     Floats,
     Operator,
+    Twin,
     register_all,
 )
 from featurekit.kernels.registry import kernel
@@ -40,22 +42,78 @@ def _count_missing(*gone: Bools) -> Floats:
     return np.sum(gone, axis=0, dtype=np.float64)
 
 
+def _of_sigmoid(x: Any) -> Twin:
+    return Twin()
+
+
+def _of_abs(x: Any) -> Twin | None:
+    if x.low >= 0:
+        return Twin(same=True)
+    return Twin() if x.high <= 0 else None
+
+
+def _of_magnitude(x: Any) -> Twin:
+    return Twin() if x.low >= 0 or x.high <= 0 else Twin("abs")
+
+
+def _of_log(x: Any) -> Twin | None:
+    return None if x.has_zero else _of_magnitude(x)
+
+
+def _of_round(x: Any) -> Twin | None:
+    return Twin(same=True) if x.whole else None
+
+
+def _of_residual(x: Any) -> str | None:
+    return "constant: whole numbers have no fraction" if x.whole else None
+
+
+def _of_min(a: Any, b: Any) -> Twin | None:
+    if a.gaps or b.gaps or not (a.high <= b.low or b.high <= a.low):
+        return None
+    return Twin(argument=int(b.high <= a.low), same=True)
+
+
+def _of_max(a: Any, b: Any) -> Twin | None:
+    least = _of_min(a, b)
+    return least and Twin(argument=1 - least.argument, same=True)
+
+
 ONE, TWO = ("numeric",), ("numeric", "numeric")
+
+
+def _of_one(name: str, about: str, equivalent: Equivalent, code: int) -> Elementwise:
+    return Elementwise(name, ONE, about, equivalent=equivalent, code=code)
+
 
 register_all(
     Elementwise("+", TWO, "{0} plus {1}", commutative=True, code=1),
     Elementwise("-", TWO, "{0} minus {1}", code=2),
     Elementwise("*", TWO, "{0} times {1}", commutative=True, code=3),
     Elementwise("/", TWO, "{0} divided by {1}, missing where that is 0", code=4),
-    Elementwise("min", TWO, "the lesser of {0} and {1}", commutative=True, code=5),
-    Elementwise("max", TWO, "the greater of {0} and {1}", commutative=True, code=6),
-    Elementwise("abs", ONE, "the absolute value of {0}", code=7),
-    Elementwise("log", ONE, "the natural logarithm of |{0}|, missing at 0", code=8),
-    Elementwise("sqrt", ONE, "the square root of |{0}|", code=9),
-    Elementwise("square", ONE, "the square of {0}", code=10),
-    Elementwise("sigmoid", ONE, "1 / (1 + exp(-{0}))", code=11),
-    Elementwise("round", ONE, "the greatest whole number not above {0}", code=12),
-    Elementwise("residual", ONE, "the fractional part of {0}", code=13),
+    Elementwise(
+        "min",
+        TWO,
+        "the lesser of {0} and {1}",
+        commutative=True,
+        equivalent=_of_min,
+        code=5,
+    ),
+    Elementwise(
+        "max",
+        TWO,
+        "the greater of {0} and {1}",
+        commutative=True,
+        equivalent=_of_max,
+        code=6,
+    ),
+    _of_one("abs", "the absolute value of {0}", _of_abs, 7),
+    _of_one("log", "the natural logarithm of |{0}|, missing at 0", _of_log, 8),
+    _of_one("sqrt", "the square root of |{0}|", _of_magnitude, 9),
+    _of_one("square", "the square of {0}", _of_magnitude, 10),
+    _of_one("sigmoid", "1 / (1 + exp(-{0}))", _of_sigmoid, 11),
+    _of_one("round", "the greatest whole number not above {0}", _of_round, 12),
+    _of_one("residual", "the fractional part of {0}", _of_residual, 13),
     Elementwise(
         "count_missing",
         ("any...",),

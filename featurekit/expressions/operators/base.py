@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,6 +37,32 @@ def check_increasing(values: Any, dtype: Any) -> None:
 
 
 @dataclass(frozen=True)
+class Twin:
+    """What an operator's values are equivalent to.
+
+    Attributes
+    ----------
+    to : str
+        Name of the operator that gives the equivalent of the same arguments; "" where
+        it is an argument itself.
+    argument : int
+        Which argument.
+    same : bool
+        Whether the values are the same; otherwise only their order or its reverse is,
+        which is the same to a tree, and to nothing else.
+    """
+
+    to: str = ""
+    argument: int = 0
+    same: bool = False
+
+
+Equivalent = Callable[..., Twin | str | None]
+"""Of the arguments, which say of their values what
+`featurekit.expressions.grammar.Member` says: low, high, whole, has_zero, gaps."""
+
+
+@dataclass(frozen=True)
 class Operator:
     """What all operators say of themselves.
 
@@ -63,6 +90,9 @@ class Operator:
         The label where the last argument, which may be left out, is there.
     former : tuple of str
         Other names that are understood wherever a name is read.
+    equivalent : callable or None
+        What a feature is equivalent to, given its arguments, or why it is constant;
+        None where it is neither. Its twin is tried in its place.
     """
 
     name: str
@@ -74,6 +104,7 @@ class Operator:
     separator: str = ";"
     label_of_option: str = ""
     former: tuple[str, ...] = ()
+    equivalent: Equivalent | None = None
 
     @property
     def learns(self) -> bool:
