@@ -19,7 +19,7 @@ from featurekit.selection import (
 )
 
 ESTIMATORS = [
-    OpenFE(2, operators=["/", "*"], cv=2, random_state=0),
+    OpenFE(1, operators=["/", "*"], cv=2, random_state=0),
     OutRank(),
     InfFS("unsupervised", alpha=0.5, n_features_to_select=2),
     DisCo(n_features_to_select=2),
@@ -71,10 +71,12 @@ def test_a_fit_that_is_interrupted_leaves_the_estimator_as_it_was(
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    late = "_learn_output" if isinstance(estimator, OutRank) else "_keep"
+    late = {"OutRank": "_learn_output", "OpenFE": "_result"}.get(
+        type(estimator).__name__, "_keep"
+    )
     monkeypatch.setattr(type(estimator), late, interrupt)
     with pytest.raises(KeyboardInterrupt):
-        estimator.fit(X[["d", "c"]], y)
+        estimator.fit(X[["b", "a"]], y)
     assert all(vars(estimator)[name] is before[name] for name in before)
     assert vars(estimator).keys() == before.keys()
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numbers
 from collections.abc import Sequence
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from typing import Any, Literal, NamedTuple, TypeAlias
 
@@ -26,6 +26,15 @@ from featurekit.data.columns import (
     code_dtype,
 )
 from featurekit.data.frames import Series
+from featurekit.data.unusual import (
+    seconds_of,
+    usual,
+    usual_objects,
+    utc_times,
+    wall_times,
+    zone_name,
+    zone_of,
+)
 from featurekit.exceptions import SchemaError
 
 Want: TypeAlias = Literal["auto", "numeric", "categorical"]
@@ -43,6 +52,7 @@ FAMILIES = {
     "date": "datetime",
     "datetime": "datetime",
     "duration": "duration",
+    "time": "time",
 }
 
 # the first that fits names the type: bool is an int, datetime a date, timedelta64 a
@@ -56,6 +66,7 @@ _WORDS: tuple[tuple[str, tuple[type, ...]], ...] = (
     ("string", (str,)),
     ("datetime", (datetime, np.datetime64)),
     ("date", (date,)),
+    ("time", (time,)),
     ("bytes", (bytes,)),
 )
 
@@ -67,15 +78,18 @@ class Encoded(NamedTuple):
     ----------
     column : Column
     dtype : {"boolean", "integer", "float", "string", "date", "datetime", "duration", \
-"null"}
+"time", "null"}
         The same word from every library; "null" for a column of no type.
+    zone : str
+        The time zone that datetimes are the wall time of; "" without one.
     """
 
     column: Column
     dtype: str
+    zone: str = ""
 
 
-def encode(series: Series, name: str, want: Want = "auto") -> Encoded:
+def encode(series: Series, name: str, want: Want = "auto", zone: str = "") -> Encoded:
     """Encode one column.
 
     Parameters
@@ -87,26 +101,33 @@ def encode(series: Series, name: str, want: Want = "auto") -> Encoded:
         "auto" makes integers beyond 2**53 categories, for float64 cannot tell them
         apart; "numeric" rounds them; "categorical" makes categories of any numbers.
         Strings are categories and datetimes datetimes in each case.
+    zone : str
+        Time zone to give the wall time of; their own if "". Datetimes without a zone
+        are wall time already.
     """
+    if not isinstance(series, np.ndarray):
+        native = series.to_native()
+        if isinstance(getattr(native, "dtype", None), np.dtype):
+            series = native.to_numpy()
+        else:
+            series = usual(series)
     if isinstance(series, np.ndarray):
-        return _encode_array(series, name, want)
-    native = series.to_native()
-    if isinstance(getattr(native, "dtype", None), np.dtype):
-        return _encode_array(native.to_numpy(), name, want)
-    return _encode_series(series, name, want)
+        return _encode_array(series, name, want, zone)
+    return _encode_series(series, name, want, zone)
 
 
-def _encode_series(series: nw.Series[Any], name: str, want: Want) -> Encoded:
+def _encode_series(series: nw.Series[Any], name: str, want: Want, zone: str) -> Encoded:
     dtype = series.dtype
+    if own := zone_of(series):
+        times = wall_times(utc_times(series), zone or own)
+        return _encode_array(times, name, want)._replace(zone=zone or own)
     if dtype in (nw.String, nw.Categorical, nw.Enum):
         codes, distinct = _factorize(series)
         return _from_distinct(codes, distinct, name)
     if dtype.is_numeric() or dtype == nw.Boolean:
         return _encode_numbers(series, name, want)
     if dtype in (nw.Datetime, nw.Date, nw.Duration, nw.Object):
-        if getattr(dtype, "time_zone", None):
-            series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
-        return _encode_array(series.to_numpy(), name, want)
+        return _encode_array(series.to_numpy(), name, want, zone)
     if series.is_null().all():
         return Encoded(encode_nulls(len(series)), "null")
     native = series.to_native()
@@ -116,7 +137,7 @@ def _encode_series(series: nw.Series[Any], name: str, want: Want) -> Encoded:
         row = int(series.is_null().to_numpy().argmin())
         raise _not_a_scalar(name, str(found), row)
     if str(found).startswith("complex"):
-        raise ValueError(f"Complex data not supported: column {name!r}")
+        raise _complex(name)
     raise _unsupported(name, str(found))
 
 
@@ -150,7 +171,9 @@ def _encode_numbers(series: nw.Series[Any], name: str, want: Want) -> Encoded:
     return Encoded(CategoricalColumn(codes, found.categories), word)
 
 
-def _encode_array(values: NDArray[Any], name: str, want: Want) -> Encoded:
+def _encode_array(
+    values: NDArray[Any], name: str, want: Want, zone: str = ""
+) -> Encoded:
     kind = values.dtype.kind
     if kind in "biuf":
         word = {"b": "boolean", "f": "float"}.get(kind, "integer")
@@ -170,14 +193,17 @@ def _encode_array(values: NDArray[Any], name: str, want: Want) -> Encoded:
             return Encoded(_number_categories(seconds), "duration")
         return Encoded(NumericColumn(seconds), "duration")
     if kind in "OUT":
-        return _encode_objects(values.astype(object, copy=False), name, want)
+        return _encode_objects(values.astype(object, copy=False), name, want, zone)
     if kind == "c":
-        raise ValueError(f"Complex data not supported: column {name!r}")
+        raise _complex(name)
     raise _unsupported(name, str(values.dtype))
 
 
-def _encode_objects(values: NDArray[np.object_], name: str, want: Want) -> Encoded:
+def _encode_objects(
+    values: NDArray[np.object_], name: str, want: Want, zone: str = ""
+) -> Encoded:
     """Python objects: the types that occur decide, and they must agree."""
+    values = usual_objects(values)
     types = {kind: _word(kind) for kind in set(map(type, values))}
     _refuse_types(types, values, name)
     words = set(types.values()) - {"missing"}
@@ -195,9 +221,16 @@ def _encode_objects(values: NDArray[np.object_], name: str, want: Want) -> Encod
         present = ~_missing(values, types)
         unit = "m8[us]" if family == "duration" else "M8[us]"
         times = np.full(len(values), "NaT", dtype=unit)
-        times[present] = np.array([_naive(v) for v in values[present]], dtype=unit)
-        encoded = _encode_array(times, name, want)
+        zones = _zones(values[present]) if family == "datetime" else set()
+        zone = zone or (zones.pop() if len(zones) == 1 else "UTC") if zones else ""
+        times[present] = _without_zone(values[present], zone).astype(unit)
+        encoded = _encode_array(times, name, want)._replace(zone=zone)
         return encoded._replace(dtype="date") if words == {"date"} else encoded
+    if family == "time":
+        seconds = np.full(len(values), np.nan)
+        present = ~_missing(values, types)
+        seconds[present] = [seconds_of(v) for v in values[present]]
+        return _encode_array(seconds, name, want)._replace(dtype="time")
     if family == "number":
         whole = [v for v in values if types[type(v)] == "integer"]
         exact = words <= {"integer", "boolean"}
@@ -327,11 +360,22 @@ def _plain(value: Any, words: set[str]) -> Scalar:
     return int(value) if words <= {"integer", "boolean"} else float(value)
 
 
-def _naive(value: Any) -> Any:
-    """A datetime without its zone, in UTC; anything else as it is."""
-    if isinstance(value, datetime) and value.tzinfo is not None:
-        return value.astimezone(UTC).replace(tzinfo=None)
-    return value
+def _zones(values: NDArray[np.object_]) -> set[str]:
+    """The time zones of datetimes."""
+    kinds = {getattr(value, "tzinfo", None) for value in values} - {None}
+    return {zone_name(kind) for kind in kinds}
+
+
+def _without_zone(values: NDArray[np.object_], zone: str) -> NDArray[Any]:
+    """Dates, datetimes and durations; those of a time zone as the wall time of one."""
+    aware = [getattr(value, "tzinfo", None) is not None for value in values]
+    if not any(aware):
+        return values
+    out = np.empty(len(values), dtype=object)
+    out[:] = values
+    utc = [v.astimezone(UTC).replace(tzinfo=None) for v in values[aware]]
+    out[aware] = wall_times(np.array(utc, "M8[us]"), zone).astype(object)
+    return out
 
 
 def _word(kind: type) -> str:
@@ -362,7 +406,7 @@ def _refuse_types(
     """Raise for what is neither a string, a number nor a time."""
     for kind, word in types.items():
         if word == "complex":
-            raise ValueError(f"Complex data not supported: column {name!r}")
+            raise _complex(name)
         if word == "bytes":
             raise _unsupported(name, "bytes")
         if word == "other":
@@ -381,7 +425,8 @@ def _mixed(
     name: str,
     codes: Codes | None = None,
 ) -> SchemaError:
-    rows = {k: _row_of(k, values, codes) for k, w in types.items() if w != "missing"}
+    present = {type(v) for v in values if v is not None and v == v}
+    rows = {k: _row_of(k, values, codes) for k in types if k in present}
     found = ", ".join(
         f"{kind.__name__} (row {row})"
         for kind, row in sorted(rows.items(), key=lambda item: item[1])
@@ -396,12 +441,26 @@ def _mixed(
 def _not_a_scalar(name: str, found: str, row: int) -> TypeError:
     return TypeError(
         f"argument must be a string or a number, not {found!r}: column {name!r} holds "
-        f"one in row {row}. Take it apart into columns of strings and numbers first."
+        f"one in row {row}. Take it apart into columns of text and numbers first, or "
+        "leave the column out."
     )
 
 
 def _unsupported(name: str, found: str) -> SchemaError:
+    text = ""
+    if "bytes" in found or "inary" in found:
+        text = (
+            f": as text, X[{name!r}].str.decode('utf-8') in pandas, "
+            f"X[{name!r}].cast(pl.String) in polars"
+        )
     return SchemaError(
-        f"column {name!r} is of type {found}, which is not supported: convert it to "
-        "numbers, strings or datetimes first, for example with .astype(str)."
+        f"column {name!r} is of type {found}, which is not supported. Convert it to "
+        f"numbers, text or datetimes first{text}, or leave the column out."
+    )
+
+
+def _complex(name: str) -> ValueError:
+    return ValueError(
+        f"Complex data not supported: column {name!r}. Give its real and its imaginary "
+        "part as two columns."
     )

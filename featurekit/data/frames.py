@@ -24,7 +24,10 @@ Series: TypeAlias = "nw.Series[Any] | NDArray[Any]"
 
 _SPARSE = (
     "Sparse data was passed for X, but dense data is required. Use '.toarray()' to "
-    "convert to a dense numpy array."
+    "convert to a dense numpy array. In a pipeline, ask the step before for dense "
+    "output (OneHotEncoder(sparse_output=False), ColumnTransformer(..., "
+    "sparse_threshold=0)), or put FunctionTransformer(scipy.sparse.csr_array.toarray, "
+    "accept_sparse=True) between."
 )
 
 

@@ -26,6 +26,7 @@ from featurekit.data.columns import (
 )
 from featurekit.data.encode import FAMILIES, Encoded, Want, encode, encode_nulls
 from featurekit.data.frames import Frame, Series, open_frame
+from featurekit.data.unusual import check_zone
 from featurekit.exceptions import SchemaError
 
 CategoricalFeatures: TypeAlias = (
@@ -36,11 +37,50 @@ FORMAT = 1
 _LARGE = 1 << 128
 """Whole numbers are below it in every frame library."""
 
+# (what fit saw, what came) to how pandas and polars convert X[name]; what is no value
+# of the kind wanted becomes missing
 _FIXES = {
-    "number": "pd.to_numeric(X[{name!r}]) in pandas, .cast(pl.Float64) in polars",
-    "string": "X[{name!r}].astype(str) in pandas, .cast(pl.String) in polars",
-    "datetime": "pd.to_datetime(X[{name!r}]) in pandas, .str.to_datetime() in polars",
-    "duration": "pd.to_timedelta(X[{name!r}]) in pandas, .cast(pl.Duration) in polars",
+    ("boolean", "string"): (
+        "X[{name!r}].map({{'True': True, 'False': False}})",
+        "X[{name!r}].replace_strict({{'True': True, 'False': False}}, default=None)",
+    ),
+    ("number", "string"): (
+        "pd.to_numeric(X[{name!r}], errors='coerce')",
+        "X[{name!r}].cast(pl.Float64, strict=False)",
+    ),
+    ("number", "duration"): (
+        "X[{name!r}].dt.total_seconds()",
+        "X[{name!r}].dt.total_seconds()",
+    ),
+    ("string", "whole"): (
+        "X[{name!r}].astype('Int64').astype('string')",
+        "X[{name!r}].cast(pl.Int64).cast(pl.String)",
+    ),
+    ("string", "number"): (
+        "X[{name!r}].astype('string')",
+        "X[{name!r}].cast(pl.String)",
+    ),
+    ("string", "boolean"): (
+        "X[{name!r}].map({{True: 'True', False: 'False'}})",
+        "X[{name!r}].replace_strict({{True: 'True', False: 'False'}}, default=None)",
+    ),
+    ("string", "datetime"): (
+        "X[{name!r}].astype('string')",
+        "X[{name!r}].cast(pl.String)",
+    ),
+    ("datetime", "string"): (
+        "pd.to_datetime(X[{name!r}], errors='coerce')",
+        "X[{name!r}].str.to_datetime(strict=False)",
+    ),
+    ("duration", "number"): (
+        "pd.to_timedelta(X[{name!r}], unit='s')",
+        "pl.from_epoch(X[{name!r}], 's') - pl.datetime(1970, 1, 1)",
+    ),
+    ("time", "string"): (
+        "pd.to_datetime(X[{name!r}], format='%H:%M').dt.time",
+        "X[{name!r}].str.to_time('%H:%M')",
+    ),
+    ("time", "datetime"): ("X[{name!r}].dt.time", "X[{name!r}].dt.time()"),
 }
 
 
@@ -55,14 +95,17 @@ class ColumnSpec:
     categories : tuple of str or of numbers
         Distinct and sorted; empty unless categorical.
     dtype : {"boolean", "integer", "float", "string", "date", "datetime", "duration", \
-"null"}
+"time", "null"}
         What the values were, in the same words for every library.
+    zone : str
+        The time zone that datetimes are the wall time of; "" without one.
     """
 
     name: str
     kind: Kind
     categories: tuple[Scalar, ...] = ()
     dtype: str = "float"
+    zone: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "categories", tuple(self.categories))
@@ -70,6 +113,7 @@ class ColumnSpec:
             raise SchemaError(f"column {self.name!r}: unknown kind {self.kind!r}")
         if self.dtype not in FAMILIES:
             raise SchemaError(f"column {self.name!r}: unknown dtype {self.dtype!r}")
+        check_zone(self.zone)
         if len({isinstance(c, str) for c in self.categories}) > 1:
             raise SchemaError(f"column {self.name!r} mixes strings and numbers")
         if list(self.categories) != sorted(set(self.categories)):
@@ -121,7 +165,8 @@ class Schema:
         """Decide what the columns of X are, and encode them.
 
         Strings, categories and enums are categorical; numbers and booleans numeric;
-        durations numeric, in seconds; dates and datetimes datetime. A column of
+        durations numeric, in seconds, and times of day too, since midnight; dates and
+        datetimes datetime, those of a time zone as its wall time. A column of
         integers beyond 2**53 (ids, hashes) is categorical, for float64 cannot tell
         them apart. A column without any value is numeric, of dtype "null", and later
         rows may hold anything there: it is missing in all of them.
@@ -148,16 +193,17 @@ class Schema:
             zip(frame.names, frame.columns, strict=True)
         ):
             want: Want = "categorical" if i in asked else "auto"
-            column, dtype = encode(series, name, want)
+            column, dtype, zone = encode(series, name, want)
             if column.missing.all():  # no value says what it would be
-                column, dtype = encode_nulls(frame.n_rows), "null"
+                column, dtype, zone = encode_nulls(frame.n_rows), "null", ""
             elif i in asked and column.kind != "categorical":
                 raise SchemaError(
                     f"column {name!r} is in categorical_features but holds {dtype} "
-                    f"values: use {_FIXES['string'].format(name=name)}, or leave it out"
+                    f"values: use X[{name!r}].astype('string') in pandas, "
+                    f"X[{name!r}].cast(pl.String) in polars, or leave it out"
                 )
             known = getattr(column, "categories", ())
-            specs.append(ColumnSpec(name, column.kind, known, dtype))
+            specs.append(ColumnSpec(name, column.kind, known, dtype, zone))
             columns.append(column)
         table = Table(frame.names, tuple(columns), frame.n_rows)
         return cls(tuple(specs), frame.named), table
@@ -252,6 +298,7 @@ class Schema:
                     "kind": spec.kind,
                     "dtype": spec.dtype,
                     "categories": [_to_json(c) for c in spec.categories],
+                    **({"zone": spec.zone} if spec.zone else {}),
                 }
                 for spec in self
             ],
@@ -316,7 +363,7 @@ def read_column(spec: ColumnSpec, series: Series) -> Column:
     if spec.dtype == "null":
         return encode_nulls(len(series))
     want: Want = "categorical" if spec.kind == "categorical" else "numeric"
-    encoded = encode(series, spec.name, want)
+    encoded = encode(series, spec.name, want, spec.zone)
     column = encoded.column
     if not _fits(spec, encoded):
         if column.missing.all():
@@ -353,12 +400,32 @@ def _wrong_kind(spec: ColumnSpec, encoded: Encoded) -> SchemaError:
     known = ""
     if spec.kind == "categorical":
         known = f" (categories {_few(list(spec.categories))})"
-    fix = _FIXES[FAMILIES[spec.dtype]].format(name=spec.name)
+    fix = _fix(spec, encoded)
     return SchemaError(
         f"column {spec.name!r} is of the wrong kind: fit saw {spec.kind} {spec.dtype} "
         f"values{known}, X has {column.kind} {encoded.dtype} values, in row {row} "
-        f"{shown!r}. Convert it as for fit ({fix}), or fit anew."
+        f"{shown!r}. Give it as in fit{fix}, or fit again."
     )
+
+
+def _fix(spec: ColumnSpec, encoded: Encoded) -> str:
+    """How to convert a column to what fit saw, where that can be said."""
+    wanted, came = FAMILIES[spec.dtype], FAMILIES[encoded.dtype]
+    if spec.dtype == "boolean" and came == "string":
+        wanted = "boolean"
+    if wanted == "string" and came == "number":
+        values = getattr(encoded.column, "values", np.zeros(0))
+        came = "whole" if _all_whole(values) else came
+        came = "boolean" if encoded.dtype == "boolean" else came
+    if (wanted, came) not in _FIXES:
+        return ""
+    pandas, polars = (text.format(name=spec.name) for text in _FIXES[wanted, came])
+    return f", in pandas {pandas}, in polars {polars}"
+
+
+def _all_whole(values: NDArray[np.float64]) -> bool:
+    present = values[np.isfinite(values)]
+    return bool((present == np.floor(present)).all())
 
 
 def _few(values: list[Any], n: int = 5) -> str:
@@ -388,11 +455,12 @@ def _spec_from_json(entry: Any) -> ColumnSpec:
     if not isinstance(known, list) or (known and kind != "categorical"):
         raise SchemaError(f"column {name!r}: its categories are no list of categories")
     read = _text_from_json if dtype == "string" else _number_from_json
-    return ColumnSpec(name, kind, tuple(read(c, name) for c in known), dtype)
+    categories = tuple(read(c, name) for c in known)
+    return ColumnSpec(name, kind, categories, dtype, entry.get("zone", ""))
 
 
 _FAMILIES_OF = {
-    "numeric": ("number", "duration"),
+    "numeric": ("number", "duration", "time"),
     "datetime": ("datetime",),
     "categorical": ("string", "number"),
 }

@@ -158,7 +158,7 @@ def _encoded(series: Series, name: str) -> Raw:
     """The long way, for whatever else a column may hold."""
     import polars as pl
 
-    column, dtype = encode(series, name)
+    column, dtype, _ = encode(series, name)
     gone = column.missing
     if isinstance(column, CategoricalColumn):
         known = column.categories

@@ -122,7 +122,7 @@ def _plain(values: Any, name: str) -> tuple[NDArray[Any], bool]:
         if values.dtype.kind == "b":
             return values.astype(np.int32), True
     number = isinstance(values, nw.Series) and values.dtype.is_numeric()
-    column, word = encode(values, name, "numeric" if number else "auto")
+    column, word, _ = encode(values, name, "numeric" if number else "auto")
     gone = column.missing
     if gone.any():
         raise ValueError(
