@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,10 @@ MAX_ROWS = 200_000
 # longer where another process holds one of the cores
 THREADED_ROWS = 50_000
 STAGES = (3, 4, 6, 8, 12, 20)
-SURE = 3.0
+SPARED = 6.0
+"""Standard errors of held-out loss that the early scores may leave to later rounds. Few
+rows then leave a feature what rounds patch up tree by tree; with many rows it is hardly
+anything."""
 RATE = 0.25
 QUICK_ROUNDS = 12
 QUICK_RATE = 0.3
@@ -88,8 +91,8 @@ class OutOfFold:
         Of the full model; NaN for rows of no fold.
     early : float64 array (n, K)
         Of its first rounds: the fewest of `STAGES` whose held-out loss is not more than
-        `SURE` standard errors above the least. What a model still lacks then, a feature
-        can supply; later rounds have patched it up tree by tree.
+        `SPARED` standard errors above the least. What a model still lacks then, a
+        feature can supply; later rounds have patched it up tree by tree.
     rounds : int
         Rounds of the full model.
     """
@@ -197,10 +200,16 @@ class BoostedModel:
             **options,
         )
 
-    def raw(self, booster: Any, X: Floats, rounds: int | None = None) -> Floats:
-        """Raw scores, (n, K)."""
+    def raw(
+        self, booster: Any, X: Floats, rounds: int | None = None, start: int = 0
+    ) -> Floats:
+        """Raw scores by ``rounds`` rounds from ``start`` on, (n, K)."""
         out = booster.predict(
-            X, raw_score=True, num_iteration=rounds, num_threads=self._threads(len(X))
+            X,
+            raw_score=True,
+            start_iteration=start,
+            num_iteration=rounds,
+            num_threads=self._threads(len(X)),
         )
         return np.asarray(out, np.float64).reshape(len(X), -1)
 
@@ -248,20 +257,33 @@ class BoostedModel:
             rounds = max(1, int(np.median(others)))
             test = folds.test_rows(f)
             raw[test] = self.raw(booster, X[test], rounds)
-            for r, early in stages.items():
-                early[test] = self.raw(booster, X[test], min(r, rounds))
+            for early, scores in zip(
+                stages.values(),
+                self._staged(booster, X[test], [min(r, rounds) for r in stages]),
+                strict=True,
+            ):
+                early[test] = scores
         early = self._early(y, weight, list(stages.values()))
         return OutOfFold(raw, early, max(1, int(np.median(best))))
 
+    def _staged(self, booster: Any, X: Floats, rounds: list[int]) -> Iterator[Floats]:
+        """Raw scores after each of some ascending numbers of rounds."""
+        scores, before = np.zeros((len(X), self.loss.n_outputs)), 0
+        for r in rounds:
+            if r > before:
+                scores = scores + self.raw(booster, X, r - before, before)
+            before = max(r, before)
+            yield scores
+
     def _early(self, y: Floats, weight: Floats | None, stages: list[Floats]) -> Floats:
-        """The first stage that is not worse than the best beyond chance."""
+        """The first stage that is hardly worse than the best."""
         known = ~np.isnan(stages[0][:, 0])
         losses = np.stack([self.loss.per_row(y[known], s[known]) for s in stages])
         if weight is not None:
             losses *= weight[known] / weight[known].mean()
         behind = losses - losses[losses.mean(axis=1).argmin()]
         error = behind.std(axis=1) / np.sqrt(known.sum())
-        enough = behind.mean(axis=1) <= SURE * error
+        enough = behind.mean(axis=1) <= SPARED * error
         return stages[int(enough.argmax())]
 
 

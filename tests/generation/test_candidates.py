@@ -130,7 +130,9 @@ def test_limit_of_candidates_is_exact_and_said(monkeypatch):
         maker.explain("c0+c99")
     every = OpenFE(3, max_candidates=None).estimate(frame, product)
     assert every["n_candidates"] > 4000
-    OpenFE(3, max_candidates=200, random_state=0).fit(frame, product)  # no warning
+    few = OpenFE(3, max_candidates=200, random_state=0)
+    assert few.estimate(frame, product)["bytes"] < every["bytes"] - 4_000_000
+    few.fit(frame, product)  # no warning
 
 
 def test_a_limit_holds_for_each_order():
