@@ -41,9 +41,12 @@ class Key:
 
 
 def key_labels(n: int) -> tuple[str, ...]:
-    """Names of ``n`` keys that have none of their own, in order."""
+    """Names of ``n`` keys that have none of their own, in order: k00, k01, ...
+
+    No library and no model takes them for numbers.
+    """
     width = len(str(n))
-    return tuple(f"{i:0{width}d}" for i in range(n))
+    return tuple(f"k{i:0{width}d}" for i in range(n))
 
 
 @dataclass(frozen=True, eq=False)

@@ -122,13 +122,15 @@ def explain(node: Expression, frame: pd.DataFrame, kept: Sequence[Expression]) -
     row = rows.iloc[0]
     lines = [node.name, f"  {in_words(node)}", f"  made of: {row['inputs']}"]
     if np.isfinite(row["score"]):
-        error = row["standard_error"]
+        score, error = row["score"], row["standard_error"]
         lines.append(
-            f"  takes {row['score']:.3g} (standard error {error:.2g}) off the loss of "
-            "a row, on held-out folds, beyond the model of the columns"
+            f"  reduces the held-out loss per row by {score:.3g} (SE {error:.2g}), "
+            "beyond the model of the original columns"
         )
     if np.isfinite(row["importance"]):
-        lines.append(f"  importance beside all survivors: {row['importance']:.4g}")
+        lines.append(
+            f"  importance jointly with all survivors: {row['importance']:.4g}"
+        )
     if node in kept:
         lines.append(f"  kept, number {list(kept).index(node) + 1} of {len(kept)}")
     else:

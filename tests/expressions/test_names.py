@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 
 import numpy as np
@@ -14,6 +15,7 @@ from featurekit.exceptions import FeatureKitWarning
 from featurekit.expressions import OPERATORS, Call, Column, Literal, parse
 from featurekit.expressions.naming import warn_of_refused
 from featurekit.expressions.operators import Alias
+from featurekit.generation.report import in_words
 
 lightgbm = pytest.importorskip("lightgbm")
 
@@ -155,3 +157,60 @@ def test_old_and_new_names_of_operators_find_the_same():
     pd.testing.assert_frame_equal(found[0].report_, found[1].report_)
     assert set(found[0].report_["operator"]) >= {"mean", "/", "target_mean"}
     assert found[0].explain("mass / volume") == found[0].explain("mass/volume")
+
+
+WORDS = {
+    "price/area": "price divided by area, missing where that is 0",
+    "mean(price|city)": "the mean price of this city",
+    "min(price|city)": "the least price of this city",
+    "min(price;area)": "the lesser of price and area",
+    "target_mean(city&month)": "the smoothed mean of the target, or rate of its class, "
+    "for this (the pair of city and month)",
+    "count_missing(a;b)": "how many of a, b are missing in the row",
+    "log(price-cost)": "the natural logarithm of |(price minus cost)|, missing at 0",
+}
+
+
+@pytest.mark.parametrize("name", WORDS)
+def test_features_in_words(name):
+    assert in_words(parse(name)) == WORDS[name]
+
+
+def test_a_class_is_said_in_words():
+    assert in_words(parse("target_rate(city;'yes')")).endswith("for this city ('yes')")
+
+
+def crossed(library):
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.integers(0, 6, (900, 2)), columns=["a", "b"]).astype(str)
+    y = (X["a"] == X["b"]).astype(int)
+    return (pl.from_pandas(X) if library == "polars" else X), y
+
+
+@pytest.mark.parametrize("output_format", ["category", "input"])
+@pytest.mark.parametrize("library", ["pandas", "polars"])
+def test_labels_of_crosses_are_text_in_fit_and_in_transform(library, output_format):
+    """Digits such as "05" would be numbers to a linear model."""
+    X, y = crossed(library)
+    ranker = OutRank(
+        order=2, n_features_to_select=1, output_format=output_format, random_state=0
+    )
+    train = ranker.fit_transform(X, y)
+    name = ranker.crosses_[0].name
+    some = ranker.transform(X[:5])
+    assert train[name].dtype == some[name].dtype
+    labels = {str(label) for label in train[name]}
+    assert len(labels) == 36
+    assert all(re.fullmatch(r"k\d\d", label) for label in labels)
+    with pytest.raises(ValueError, match="could not convert string"):
+        np.asarray(train[name].to_numpy(), dtype=float)
+
+
+def test_pairs_of_openfe_have_the_same_categories_out_of_fold():
+    X, y = crossed("pandas")
+    maker = OpenFE(
+        1, operators=["combine"], cv=3, random_state=0, output_format="category"
+    )
+    train = maker.fit_transform(X, y)["a&b"]
+    assert train.dtype == maker.transform(X.head())["a&b"].dtype
+    assert train.cat.categories[0] == "k00"

@@ -186,7 +186,7 @@ def test_crosses_tell_combinations_apart(order, missing, columns, library):
     # in the order of the values, missing ones last
     known = sorted(pairs, key=lambda p: [(v is None, v) for v in p[0]])
     width = len(str(len(known)))
-    assert [v for _, v in known] == [f"{i:0{width}d}" for i in range(len(known))]
+    assert [v for _, v in known] == [f"k{i:0{width}d}" for i in range(len(known))]
     if library == "pandas":
         assert out[node.name].cat.categories.tolist() == [v for _, v in known]
     elif library == "polars":
