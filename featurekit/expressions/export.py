@@ -152,9 +152,10 @@ def _blamed(path: str | Path) -> Iterator[None]:
     except (FeatureFileError, OSError):
         raise
     except ValueError as error:
+        what = str(error).rstrip(".")
         raise FeatureFileError(
-            f"{path} cannot be used: {error}. If the file is damaged, write it "
-            "again with to_json."
+            f"{path} cannot be used: {what}. If the file is damaged, write it again "
+            "with to_json."
         ) from None
     except Exception as error:
         raise FeatureFileError(

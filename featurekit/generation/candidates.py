@@ -20,6 +20,7 @@ from featurekit.expressions.grammar import (
     with_calendar,
 )
 from featurekit.expressions.keyed import Key
+from featurekit.expressions.operators import operator
 from featurekit.expressions.tree import Call, Column, Expression
 from featurekit.generation.interactions import Promise, n_rows, promise
 from featurekit.generation.problem import Problem
@@ -27,7 +28,7 @@ from featurekit.generation.problem import Problem
 AUTO_CANDIDATES = 10_000
 """With ``max_candidates="auto"``; tables of some 20 columns allow fewer."""
 _SOME = 24
-MAX_LEFT_OUT = 60
+MAX_OTHERS = 30
 SINGLE_EVERY = 4
 """One in so many places of the shortlist is for a candidate of one column."""
 
@@ -168,19 +169,20 @@ class Space:
         self,
         problem: Problem,
         best: Sequence[Expression],
-        unscored: Sequence[Candidate] = (),
+        listed: Listed,
     ) -> Space:
         """The space of the next order: what uses one of the best and the columns.
 
         Parameters
         ----------
-        unscored : sequence of Candidate
-            What was left out for its twin is no feature, but it is an argument: the log
-            of a column may be worth adding to another one.
+        listed : Listed
+            Candidates of the last order. A function of a column that is no feature, for
+            it orders the rows as the column does, is an argument of others: the log of
+            a column may be worth adding to another one.
         """
         target = (problem.y, problem.classes)
         fresh = []
-        for node in [*best, *_arguments_left_out(best, unscored)]:
+        for node in [*best, *_other_arguments(best, listed)]:
             values = cross_fit(node, problem.table, target, problem.folds)
             if isinstance(values, Key):
                 fresh.append(Member(node, "categorical", values.size - 2))
@@ -253,18 +255,28 @@ class Space:
         return [nodes[at] for _, at in sorted(turns)]
 
 
-def _arguments_left_out(
-    best: Sequence[Expression], unscored: Sequence[Candidate]
-) -> list[Expression]:
-    """What orders the rows like a column or one of the best, those of these first."""
+def _other_arguments(best: Sequence[Expression], listed: Listed) -> list[Expression]:
+    """Arguments of the next order besides the best, at most `MAX_OTHERS`.
+
+    What was left out because it orders the rows like a column or like one of the best,
+    and scored functions of a column; those of the columns that the best use first.
+    """
     used = {name for node in best for name in node.columns()}
     usable = [
         c.expression
-        for c in unscored
+        for c in listed.unscored
         if isinstance(c.twin, Column) or (c.twin is not None and c.twin in best)
     ]
+    usable += [n for n in listed.nodes if _is_of_column(n) and n not in best]
     usable.sort(key=lambda node: not used.issuperset(node.columns()))
-    return usable[:MAX_LEFT_OUT]
+    return usable[:MAX_OTHERS]
+
+
+def _is_of_column(node: Expression) -> bool:
+    """Whether it is a function of one column's own value."""
+    assert isinstance(node, Call)
+    alone = len(node.args) == 1 and isinstance(node.args[0], Column)
+    return alone and operator(node.op).equivalent is not None
 
 
 def _operands(node: Expression) -> Iterator[Expression]:

@@ -132,7 +132,7 @@ def search(
         if budget.stopped() or (screening is not None and screening.stopped()):
             break
         best = ranking.order[:MAX_PARENTS]
-        grown = space.grown(problem, best, listed.unscored)
+        grown = space.grown(problem, best, listed)
         listed = grown.listed(problem, settings.seed)
         new = [*ranking.order, *listed.nodes]
         again = rank(problem, new, settings, budget, step, screening)

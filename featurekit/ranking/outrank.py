@@ -34,7 +34,7 @@ from featurekit.execution.budget import Budget
 from featurekit.execution.memory import default_limit
 from featurekit.execution.progress import Progress, logger
 from featurekit.expressions import export
-from featurekit.expressions.naming import warn_of_refused
+from featurekit.expressions.naming import parse, warn_of_refused
 from featurekit.expressions.tree import Expression
 from featurekit.fitting import TASKS, check_weights
 from featurekit.fitting.reading import open_target
@@ -756,6 +756,12 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         if not all(abs(rank) <= n for rank in ranking):
             raise ValueError(f"its 'ranking' has ranks beyond {n}")
         cells = {name: _list_of(scores, name, *_CELLS) for name in scores}
+        if {"feature", "order"} <= cells.keys():
+            # crosses had other names in older files
+            cells["feature"] = [
+                parse(name).name if order != 1 and isinstance(name, str) else name
+                for name, order in zip(cells["feature"], cells["order"], strict=True)
+            ]
         output = _stored_output(data, list(np.array(names, dtype=object)[support]))
         output.check_complete(feature.expression.name for feature in fitted)
         self = cls()

@@ -53,6 +53,7 @@ def test_a_ranking_of_version_1_gives_the_crosses_it_gave():
     content = expected("outrank_version_1")
     ranker = OutRank.from_json(FILES / "outrank_version_1.json")
     assert [node.name for node in ranker.crosses_] == ["cross(a&`b b`)"]
+    assert "cross(a&`b b`)" in set(ranker.scores_["feature"])
     made = ranker.transform(rows_of(content))["cross(a&`b b`)"]
     codes = made.cat.codes.where(made.notna())
     theirs = [np.nan if v is None else float(v) for v in content["cross"]]

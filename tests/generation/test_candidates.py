@@ -76,7 +76,8 @@ def test_candidates_of_the_next_order_are_counted_as_they_are_listed():
     frame = mixed_frame(rng)[["x", "positive", "few", "city"]]
     problem = problem_of(frame, rng.normal(size=300))
     space = space_of(frame, operators=("+", "/", "freq", "mean"))
-    grown = space.grown(problem, space.listed(problem, 0).nodes[:3])
+    listed = space.listed(problem, 0)
+    grown = space.grown(problem, listed.nodes[:3], listed)
     listed = grown.listed(problem, 0)
     assert grown.size == len(listed.nodes) + len(listed.unscored) > 0
 
