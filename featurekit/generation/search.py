@@ -365,10 +365,10 @@ def _rescore(
                 out[i],
             )
         else:
-            kernel("boost_exact_folds")(
-                x, y, raw[:, 0].copy(), weight, atom, folds.train, folds.test,
-                0 if isinstance(loss, Squared) else 1, out[i],
-            )  # fmt: skip
+            name = "squared" if isinstance(loss, Squared) else "logloss"
+            kernel(f"boost_exact_{name}_folds")(
+                x, y, raw[:, 0].copy(), weight, atom, folds.train, folds.test, out[i]
+            )
 
     run_threads(one, range(len(finalists)), settings.n_threads)
     if exact and finalists:

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
-from contextlib import suppress
 from functools import cache
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
-from featurekit.exceptions import BackendUnavailableError
+from numpy.typing import NDArray
+
+from featurekit.exceptions import BackendUnavailableError, warn
 
 _MODULES = {
     "evaluate": "boosting",
@@ -61,7 +61,12 @@ _MODULES = {
     "cross_line_classes": "distance_classes",
     "cross_points": "distance_classes",
     "joint_sums": "distance_batches",
-    "boost_exact_folds": "exact",
+    "bin_feature": "exact_bins",
+    "squared_folds": "exact",
+    "logloss_folds": "exact_rows",
+    "softmax_folds": "exact_rows",
+    "boost_exact_squared_folds": "exact",
+    "boost_exact_logloss_folds": "exact",
     "boost_exact_multiclass_folds": "exact",
 }
 
@@ -95,6 +100,17 @@ def kernel(name: str, device: str = "cpu") -> Callable[..., Any]:
         ) from None
 
 
+def read_only(array: NDArray[Any]) -> NDArray[Any]:
+    """A view of ``array`` that cannot be written to.
+
+    pandas hands out arrays that cannot and numpy those that can; numba compiles a
+    kernel for either type. An argument that comes from both is passed through this.
+    """
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 @cache
 def _load_compiler() -> None:
     """Load numba's tables, without the garbage collector looking through them.
@@ -102,27 +118,21 @@ def _load_compiler() -> None:
     Tens of thousands of objects arise and none goes: looking for those to free, again
     and again, took a third of the time.
     """
-    forget_stale(Path(__file__).parent / "cpu")
     collecting = gc.isenabled()
     gc.disable()
     try:
+        from featurekit.kernels import compiler
         from featurekit.kernels.cpu.groups import nothing
 
+        if compiler.is_temporary():
+            warn(
+                "Compiled kernels cannot be kept: neither the folder of the package "
+                "nor the user's cache can be written to, so every new container or "
+                "session compiles them again. Set the environment variable "
+                "NUMBA_CACHE_DIR to a folder that lasts, or run 'featurekit compile' "
+                "where the package can be written to, such as in the image's build."
+            )
         nothing()
     finally:
         if collecting:
             gc.enable()
-
-
-def forget_stale(folder: Path) -> None:
-    """Drop compiled kernels that are older than any source file beside them.
-
-    numba compiles a kernel anew when its own file changes, but not when that of a
-    kernel it calls does: in a copy of the repository the old code would go on running.
-    """
-    newest = max(path.stat().st_mtime for path in folder.glob("*.py"))
-    for index in folder.glob("__pycache__/*.nbi"):
-        # not ours to write to, or gone already: another process was here
-        with suppress(OSError):
-            if index.stat().st_mtime < newest:
-                index.unlink()

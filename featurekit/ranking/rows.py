@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featurekit.kernels.registry import kernel
+from featurekit.kernels.registry import kernel, read_only
 from featurekit.ranking.counting import Counted
 from featurekit.statistics.pairs import Rows
 
@@ -50,8 +50,9 @@ def sample_rows(
         hashes = np.zeros(len(y), np.uint64)
         add = kernel("hash_rows")
         for j, column in enumerate(columns):
-            add(codes[j], column.place, np.uint64(2 * j + 1), hashes)
-        add(y, np.arange(n_classes), np.uint64(2 * len(columns) + 1), hashes)
+            add(read_only(codes[j]), column.place, np.uint64(2 * j + 1), hashes)
+        labels = read_only(y.astype(np.uint32))  # the type that codes have
+        add(labels, np.arange(n_classes), np.uint64(2 * len(columns) + 1), hashes)
         pool.add(hashes, codes, columns, y, times)
     return pool.rows(sizes, n_classes)
 

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featurekit.kernels.registry import kernel
+from featurekit.kernels.registry import kernel, read_only
 from featurekit.statistics.tails import LOGS, p_values
 
 Ints = NDArray[np.int64]
@@ -71,9 +71,9 @@ class Contingency:
         c = self.n_classes
         if self._dense is not None:
             if times is None:
-                kernel("count_codes")(codes, y, c, self._dense)
+                kernel("count_codes")(read_only(codes), y, c, self._dense)
             else:
-                kernel("count_repeated")(codes, y, times, c, self._dense)
+                kernel("count_repeated")(read_only(codes), y, times, c, self._dense)
             return
         cells = codes.astype(np.int64) * c + y
         if times is None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from featurekit.kernels.registry import kernel
+from featurekit.kernels.registry import kernel, read_only
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -179,7 +179,7 @@ def make_line(values: Floats, sample: Sample, room: Floats | None = None) -> Lin
         # in one piece, which the allocator keeps for the next call
         room = np.empty((3, len(values)))
     order, size, sums = room[0].view(np.int64), room[1], room[2]
-    n_low, m = kernel("order_line")(values, _middle(values), order, size)
+    n_low, m = kernel("order_line")(read_only(values), _middle(values), order, size)
     order, size, sums = order[:m], size[:m], sums[:m]
     times = sample.times[order] if len(sample.times) else sample.times
     total, variance = kernel("sum_line")(
@@ -323,7 +323,7 @@ def covariance(x: Variable, y: Variable) -> tuple[float, float, float]:
     if isinstance(x, Line) and isinstance(y, Line):
         products, spread = kernel("cross_lines")(
             x.order, x.size, x.sums, x.n_low, y.rank, y.size, y.row_sums, y.n_low,
-            sample.times, sample.correction,
+            sample.times if len(sample.times) else None, sample.correction,
         )  # fmt: skip
     elif isinstance(x, Line) and isinstance(y, Classes):
         products, spread = _line_and_classes(x, y)

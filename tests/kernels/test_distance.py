@@ -7,13 +7,13 @@ import inspect
 import numpy as np
 import pytest
 
-from featurekit.kernels.cpu.distance import BLOCK, FEW, SOME
+from featurekit.kernels.cpu.distance import BLOCK, SOME
 from featurekit.kernels.cpu.distance_classes import TILE
 from featurekit.kernels.registry import kernel
 
 DEVICES = ("cpu", "reference")
 NAMES = ["order_line", "sum_line", "cross_lines", "cross_line_classes", "cross_points"]
-SIZES = [1, 2, 3, 5, BLOCK, BLOCK + 1, 4 * BLOCK + 3, FEW + 7, TILE + 90]
+SIZES = [1, 2, 3, 5, BLOCK, BLOCK + 1, 4 * BLOCK + 3, SOME // 32 + 7, TILE + 90]
 KINDS = ["normal", "ties", "constant", "one", "sparse", "outliers"]
 
 
@@ -117,8 +117,8 @@ def test_cross_lines(n, correction, kinds, weighted):
     y_sums = np.random.default_rng(0).normal(size=n)
     fast, slow = (
         kernel("cross_lines", device)(
-            order, size, sums, n_low, rank, y_outs[1][0], y_sums, y_low, times,
-            correction,
+            order, size, sums, n_low, rank, y_outs[1][0], y_sums, y_low,
+            times if weighted else None, correction,
         )
         for device in DEVICES
     )  # fmt: skip

@@ -94,7 +94,9 @@ def test_folds_share_their_bins(kind, loss):
     x[atom == 2] = np.abs(x[atom == 2])
     test = np.eye(3, dtype=bool)
     out = np.empty(3)
-    exact.boost_exact_folds(x, y, init, weight, atom, ~test, test, loss, out)
+    squared = loss == exact.SQUARED
+    name = f"boost_exact_{'squared' if squared else 'logloss'}_folds"
+    getattr(exact, name)(x, y, init, weight, atom, ~test, test, out)
     learn = np.flatnonzero(atom < 3)
     for k in range(3):
         train, valid = np.flatnonzero((atom < 3) & (atom != k)), atom == k

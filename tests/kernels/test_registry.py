@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import inspect
-import os
 
+import numpy as np
 import pytest
 
 from featurekit.exceptions import BackendUnavailableError
-from featurekit.kernels import registry
-from featurekit.kernels.registry import forget_stale, kernel
+from featurekit.kernels.registry import kernel, read_only
 
 BOTH = [
     *("evaluate", "grids", "accumulate", "merge_cells", "boost", "boost_per_fold"),
@@ -24,7 +23,11 @@ BOTH = [
     *("order_line", "sum_line", "cross_lines", "cross_line_classes", "cross_points"),
     "joint_sums",
 ]
-COMPILED_ONLY = ["boost_exact_folds", "boost_exact_multiclass_folds"]
+COMPILED_ONLY = [
+    *("bin_feature", "squared_folds", "logloss_folds", "softmax_folds"),
+    *("boost_exact_squared_folds", "boost_exact_logloss_folds"),
+    "boost_exact_multiclass_folds",
+]
 
 
 @pytest.mark.parametrize("name", BOTH)
@@ -57,21 +60,8 @@ def test_a_kernel_is_looked_up_once():
     assert kernel("boost") is kernel("boost")
 
 
-def test_compiled_kernels_older_than_any_source_are_dropped(tmp_path):
-    """A kernel holds the code of those it calls, which may lie in another file."""
-    compiled = tmp_path / "__pycache__"
-    compiled.mkdir()
-    times = {"caller.py": 100, "called.py": 300, "__pycache__/old.nbi": 200}
-    for name, time in (times | {"__pycache__/new.nbi": 400}).items():
-        (tmp_path / name).touch()
-        os.utime(tmp_path / name, (time, time))
-    forget_stale(tmp_path)
-    assert [path.name for path in compiled.iterdir()] == ["new.nbi"]
-
-
-def test_the_first_kernel_asked_for_drops_what_is_stale(monkeypatch):
-    looked = []
-    monkeypatch.setattr(registry, "forget_stale", looked.append)
-    registry._load_compiler.__wrapped__()
-    assert [path.name for path in looked] == ["cpu"]
-    assert (looked[0] / "groups.py").exists()
+def test_read_only_views_share_memory_and_are_of_one_type():
+    mine = np.arange(3)
+    view = read_only(mine)
+    assert np.shares_memory(view, mine) and mine.flags.writeable
+    assert not view.flags.writeable and not read_only(view).flags.writeable

@@ -21,7 +21,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from featurekit.kernels.compiler import njit
+from featurekit.kernels.cpu.exact_bins import sort_rows
 
 N_CELLS = 512
 MISSING_CELL = 512
@@ -95,7 +97,8 @@ def grid(sample):
             m += 1
     if m == 0:
         return 0.0, 1.0
-    s = np.sort(kept[:m])
+    s = np.empty(m)
+    sort_rows(kept[:m], np.empty(m, np.int64), s)
     q = m - 1
     centre = s[q // 2]
     scale = max(
@@ -283,7 +286,10 @@ def _add_tree(G, H, N, n_bins, g, h, n, f, leaves, rate, min_rows, ridge, work, 
     gain = work
     lo, hi, has, at, left = iwork[0], iwork[1], iwork[2], iwork[3], iwork[4]
     lo[0], hi[0], has[0] = 0, n_bins, 1
-    gain[0], at[0], left[0] = _best_split(G, H, N, 0, n_bins, g, h, n, min_rows, ridge)
+    # lo[0] rather than 0: for a literal it would be compiled twice
+    gain[0], at[0], left[0] = _best_split(
+        G, H, N, lo[0], hi[0], g, h, n, min_rows, ridge
+    )
     size = 1
     while size < leaves:
         k = 0

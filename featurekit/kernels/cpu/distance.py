@@ -19,12 +19,12 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from featurekit.kernels.compiler import njit
 
 #: Blocks of at most so many rows are summed pair by pair.
 BLOCK = 64
-#: Fewer words than this are sorted by comparing, and than that in digits of 8 bits.
-FEW = 256
+#: Fewer words than this are sorted in digits of 8 bits.
 SOME = 8192
 #: A distance that only stands beside smaller ones may be cut to this.
 FAR = 1e100
@@ -66,23 +66,36 @@ def _sort_words(word, spare, count, width):
 
 
 @njit(cache=True, nogil=True)
-def _settle(order, size):
-    """Put right what is left unsorted among rows with one key."""
-    n = size.size
+def _insert(order, size, gap, most):
+    """Insertion sort of every ``gap``-th row; False if it takes over ``most`` moves."""
     moves = 0
-    for j in range(1, n):
+    for j in range(gap, size.size):
         value, row = size[j], order[j]
-        i = j - 1
+        i = j - gap
         while i >= 0 and size[i] > value:
-            size[i + 1], order[i + 1] = size[i], order[i]
-            i -= 1
-        size[i + 1], order[i + 1] = value, row
-        moves += j - 1 - i
-        if moves > 8 * n + 64:
-            at = np.argsort(size)
-            size[:] = size[at]
-            order[:] = order[at]
-            return
+            size[i + gap], order[i + gap] = size[i], order[i]
+            i -= gap
+            moves += 1
+        size[i + gap], order[i + gap] = value, row
+        if moves > most:
+            return False
+    return True
+
+
+@njit(cache=True, nogil=True)
+def _settle(order, size):
+    """Put right what is left unsorted among rows with one key.
+
+    An insertion sort; where that takes too long a Shell sort.
+    """
+    n = size.size
+    gap = np.int64(1)  # typed: for a literal `_insert` would be compiled twice
+    if _insert(order, size, gap, 8 * n + 64):
+        return
+    gap = n
+    while gap > 1:
+        gap = max(gap * 5 // 11, 1)
+        _insert(order, size, gap, _MOST)
 
 
 @njit(cache=True, nogil=True)
@@ -146,11 +159,7 @@ def order_line(values, centre, order, size):
         count[0, (key >> 32) & mask] += here
         count[1, (key >> (32 + width)) & mask] += here
         count[2, (key >> last) & mask] += here
-    if n_rows < FEW:
-        word[:n_rows] = np.sort(word[:n_rows])
-        done = word[:n_rows]
-    else:
-        done = _sort_words(word[:n_rows], bits[:n_rows], count[:n_digits], width)
+    done = _sort_words(word[:n_rows], bits[:n_rows], count[:n_digits], width)
     for j in range(n_rows):
         i = done[j] & _LOW
         order[j] = i
@@ -300,7 +309,8 @@ def _part(s, t, w, s2, t2, w2, p1, p2, p3, ends):
         if w is not None:
             w2[at] = wj
         to[d] = at + 1
-    ends[:] = to
+    for q in range(4):
+        ends[q] = to[q]
     return total
 
 
@@ -324,7 +334,8 @@ def _pairs(s, t, w, s2, t2, w2, levels):
     stack[0, 3], stack[0, 4] = 0, levels.size
     while depth > 0:
         depth -= 1
-        first, last, flip, low, high = stack[depth]
+        top = stack[depth]
+        first, last, flip, low, high = top[0], top[1], top[2], top[3], top[4]
         if flip:
             a, ta, wa, b, tb, wb = s2, t2, w2, s, t, w
         else:
@@ -381,8 +392,8 @@ def cross_lines(
     y_sums : float64 array (n,)
         Of each row, the other line's sum of k less their mean.
     y_low : int
-    times : float64 array (n,) or (0,)
-        How often each row counts; none: once.
+    times : float64 array (n,) or None
+        How often each row counts; None: once, which is code of its own.
     correction : float
         As in `sum_line`.
 
@@ -392,18 +403,18 @@ def cross_lines(
         Sum of k k' over pairs of rows, and of the products of sums of k.
     """
     m = size.size
-    weighted = times.size > 0
     side = max(n_low, m - n_low)
-    room = np.empty(((6 if weighted else 4), side))
+    room = np.empty((6, side))
     s, t, s2, t2 = room[0], room[1], room[2], room[3]
-    w, w2 = (room[4], room[5]) if weighted else (room[0], room[0])
+    w = None if times is None else room[4]
+    w2 = None if times is None else room[5]
     places = s2.view(np.int64)
     products = of_sums = 0.0
     # rows that lie anywhere are looked up in loops of their own, which wait less for
     # memory the shorter they are
     for j in range(m):
         i = order[j]
-        wj = times[i] if weighted else 1.0
+        wj = 1.0 if times is None else times[i]
         of_sums += wj * sums[j] * y_sums[i]
     for which in range(2):
         first, last = (0, n_low) if which == 0 else (n_low, m)
@@ -420,34 +431,26 @@ def cross_lines(
             tj = y_size[k] if k >= 0 else 0.0
             s[at] = sj
             t[at] = tj
-            if weighted:
-                wj = times[order[j]]
+            wj = 1.0 if times is None else times[order[j]]
+            products += wj * (wj - correction) * sj * tj
+            if times is not None:
                 w[at] = wj
                 s[at] = sj * wj
-                products += wj * (wj - correction) * sj * tj
-            else:
-                products += (1.0 - correction) * sj * tj
             back -= upper
             front += (k >= 0) & (k < y_low)
         # from the back to the front, turned round
         n = side - 1 - back
-        s2[:n] = s[back + 1 :][::-1]
-        t2[:n] = t[back + 1 :][::-1]
-        levels = y_size[y_low:]
-        if weighted:
-            w2[:n] = w[back + 1 :][::-1]
-            products += 2.0 * _pairs(
-                s2[:n], t2[:n], w2[:n], s[front:], t[front:], w[front:], levels
-            )
-        else:
-            products += 2.0 * _pairs(
-                s2[:n], t2[:n], None, s[front:], t[front:], None, levels
-            )
-        levels = y_size[:y_low]
-        if weighted:
-            products += 2.0 * _pairs(
-                s[:front], t[:front], w[:front], s2, t2, w2, levels
-            )
-        else:
-            products += 2.0 * _pairs(s[:front], t[:front], None, s2, t2, None, levels)
+        for j in range(n):
+            s2[j] = s[side - 1 - j]
+            t2[j] = t[side - 1 - j]
+            if times is not None:
+                w2[j] = w[side - 1 - j]
+        products += 2.0 * _pairs(
+            s2[:n], t2[:n], None if times is None else w2[:n],
+            s[front:], t[front:], None if times is None else w[front:], y_size[y_low:],
+        )  # fmt: skip
+        products += 2.0 * _pairs(
+            s[:front], t[:front], None if times is None else w[:front],
+            s2, t2, w2, y_size[:y_low],
+        )  # fmt: skip
     return products, of_sums

@@ -7,7 +7,8 @@ read from the cache for all of them but the first.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from featurekit.kernels.compiler import njit
 
 _FAST = {"reassoc", "contract", "nsz", "arcp"}
 

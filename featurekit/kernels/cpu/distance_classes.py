@@ -11,7 +11,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from featurekit.kernels.compiler import njit
 
 #: Rows of a tile of pairs.
 TILE = 512

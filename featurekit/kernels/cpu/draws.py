@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from featurekit.kernels.compiler import njit
 
 STEP = np.uint64(0x9E3779B97F4A7C15)
 

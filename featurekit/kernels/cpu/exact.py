@@ -26,18 +26,15 @@ LightGBM cannot split scores exactly zero.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
-from numba import njit
 
+from featurekit.kernels.compiler import njit
 from featurekit.kernels.cpu.exact_bins import (
     CONSTANT_HESSIAN,
-    ZERO,
+    bin_feature,
     bin_flags,
-    bin_rows,
 )
-from featurekit.kernels.cpu.exact_rows import MAX_SCORE, logloss_folds, softmax_folds
+from featurekit.kernels.cpu.exact_rows import logloss_folds, softmax_folds
 from featurekit.kernels.cpu.exact_tree import N_ROUNDS, grow_tree, improves
 
 SQUARED = 0
@@ -97,11 +94,14 @@ def _side_sums(sums, used):
 
 
 @njit(cache=True, nogil=True)
-def _squared_folds(resid, weight, group, order, start, zero_bin, train, test, out):
+def squared_folds(
+    y, init, row, weight, group, order, start, zero_bin, train, test, out
+):
     """Squared-loss drops of all folds from sums per (group, bin).
 
-    Rows are read in their own order: only their bin codes are scattered, which is
-    cheaper than gathering the residuals.
+    Parameters are those of `exact_rows.logloss_folds`. Rows are read in their own
+    order: only their bin codes are scattered, which is cheaper than gathering the
+    residuals.
     """
     n_bins = start.size - 2
     code = np.empty(order.size, np.uint8)
@@ -109,12 +109,12 @@ def _squared_folds(resid, weight, group, order, start, zero_bin, train, test, ou
         for k in range(start[b], start[b + 1]):
             code[order[k]] = b
     sums = np.zeros((train.shape[1], n_bins + 1, 3))
-    for i in range(resid.size):
+    for i in range(row.size):
         w = weight[i] if weight.size else 1.0
         a, b = group[i], code[i]
         sums[a, b, 0] += 1.0
         sums[a, b, 1] += w
-        sums[a, b, 2] += w * resid[i]
+        sums[a, b, 2] += w * (init[row[i]] - y[row[i]])
     for f in range(train.shape[0]):
         left = _side_sums(sums, train[f])
         right = _side_sums(sums, test[f])
@@ -124,106 +124,56 @@ def _squared_folds(resid, weight, group, order, start, zero_bin, train, test, ou
 # --------------------------------------------------------------------- entry points
 
 
-@njit(cache=True, nogil=True)
-def _collect(x, weight, atom, train, test, row, value, group, kept_weight):
-    """Gather the rows whose atom is used by a fold.
-
-    Fills row numbers, values (with zeros made exact), atoms and weights, and returns
-    the number of rows and, per atom, whether a fold trains on it.
-    """
-    n_atoms = train.shape[1]
-    learns = np.zeros(n_atoms, np.bool_)
-    used = np.zeros(n_atoms, np.bool_)
-    for f in range(train.shape[0]):
-        for a in range(n_atoms):
-            learns[a] |= train[f, a]
-            used[a] |= train[f, a] or test[f, a]
-    m = 0
-    for i in range(x.size):
-        a = np.int64(atom[i])
-        if a < 0 or a >= n_atoms or not used[a]:
-            continue
-        row[m] = i
-        value[m] = 0.0 if abs(x[i]) <= ZERO else x[i]
-        group[m] = a
-        if weight.size:
-            kept_weight[m] = weight[i]
-        m += 1
-    return m, learns
-
-
-@njit(cache=True, nogil=True)
-def boost_exact_folds(x, y, init, weight, atom, train, test, loss, out):
-    """Score one feature on several folds.
+def boost_exact_squared_folds(x, y, init, weight, atom, train, test, out):
+    """Score one feature on several folds by squared loss.
 
     Parameters
     ----------
     x : float64 array (n,)
         The feature; NaN is missing.
     y, init : float64 arrays (n,)
-        Target (labels above 0 are positive for LOGLOSS) and initial raw score.
+        Target and initial raw score.
     weight : float64 array (n,) or (0,)
     atom : integer array (n,)
         Atom of every row; rows with an atom outside 0..A-1 are not used.
     train, test : bool arrays (F, A)
         Fold f trains on the rows of atoms with ``train[f]`` and validates on those
         with ``test[f]``.
-    loss : int
-        SQUARED or LOGLOSS.
     out : float64 array (F,)
-        Filled with the drop of the mean loss of each fold (of the mean squared error
-        for SQUARED); NaN for a fold without validation rows.
+        Filled with the drop of the mean squared error of each fold; NaN for a fold
+        without validation rows.
 
     Notes
     -----
     Bins are learnt once, from the rows that any fold trains on: the feature is
     sorted once, and folds differ from separate fits only by these bounds.
+
+    This function and the next two are plain Python around two kernels each. As one
+    kernel they would be compiled for longer: what a kernel calls is compiled again as
+    a part of it.
     """
-    n = x.size
-    row = np.empty(n, np.int64)
-    value = np.empty(n)
-    group = np.empty(n, np.uint16)
-    w = np.empty(n if weight.size else 0)
-    m, learns = _collect(x, weight, atom, train, test, row, value, group, w)
-    value, group, w = value[:m], group[:m], w[:m]
-    order, start, zero_bin = bin_rows(value, group, learns)
-    if loss == SQUARED:
-        for k in range(m):
-            value[k] = init[row[k]] - y[row[k]]
-        _squared_folds(value, w, group, order, start, zero_bin, train, test, out)
-        return
-    label = np.empty(m, np.uint8)
-    for k in range(m):
-        label[k] = y[row[k]] > 0.0
-        value[k] = math.exp(min(max(-init[row[k]], -MAX_SCORE), MAX_SCORE))
-    logloss_folds(value, label, w, group, order, start, zero_bin, train, test, out)
+    rows = bin_feature(x, weight, atom, train, test)
+    squared_folds(y, init, *rows, train, test, out)
 
 
-@njit(cache=True, nogil=True)
+def boost_exact_logloss_folds(x, y, init, weight, atom, train, test, out):
+    """Score one feature on several folds by log-loss.
+
+    Parameters are those of `boost_exact_squared_folds`; labels ``y`` above 0 are
+    positive.
+    """
+    rows = bin_feature(x, weight, atom, train, test)
+    logloss_folds(y, init, *rows, train, test, out)
+
+
 def boost_exact_multiclass_folds(x, y, init, weight, atom, train, test, out):
     """Score one feature on several folds by multi-class log-loss.
 
-    Parameters are those of `boost_exact_folds`, with class codes 0..K-1 in ``y``
-    (integers) and raw scores ``init`` (n, K).
+    Parameters are those of `boost_exact_squared_folds`, with class codes 0..K-1 in
+    ``y`` (integers) and raw scores ``init`` (n, K).
     """
-    n = x.size
-    row = np.empty(n, np.int64)
-    value = np.empty(n)
-    group = np.empty(n, np.uint16)
-    w = np.empty(n if weight.size else 0)
-    m, learns = _collect(x, weight, atom, train, test, row, value, group, w)
-    value, group, w = value[:m], group[:m], w[:m]
-    order, start, zero_bin = bin_rows(value, group, learns)
-    t = np.empty((m, init.shape[1]))
-    label = np.empty(m, np.uint16)
-    for k in range(m):
-        label[k] = y[row[k]]
-        top = init[row[k], 0]
-        for c in range(init.shape[1]):
-            top = max(top, init[row[k], c])
-        for c in range(init.shape[1]):
-            t[k, c] = math.exp(max(init[row[k], c] - top, -MAX_SCORE))
-    softmax_folds(t, label, w, group, order, start, zero_bin, train, test, out)
+    rows = bin_feature(x, weight, atom, train, test)
+    softmax_folds(y, init, *rows, train, test, out)
 
 
 def _as_atoms(n, train, valid):
@@ -237,12 +187,13 @@ def _as_atoms(n, train, valid):
 def boost_exact(x, y, init, weight, train, valid, loss):
     """Drop of the mean loss when boosting on one feature, for a single split.
 
-    ``train`` and ``valid`` are int64 arrays of distinct rows; the other parameters
-    are those of `boost_exact_folds`.
+    ``train`` and ``valid`` are int64 arrays of distinct rows, ``loss`` is SQUARED or
+    LOGLOSS; the other parameters are those of `boost_exact_squared_folds`.
     """
     atom, left, right = _as_atoms(x.size, train, valid)
     out = np.empty(1)
-    boost_exact_folds(x, y, init, weight, atom, left, right, loss, out)
+    folds = boost_exact_squared_folds if loss == SQUARED else boost_exact_logloss_folds
+    folds(x, y, init, weight, atom, left, right, out)
     return float(out[0])
 
 

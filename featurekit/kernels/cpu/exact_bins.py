@@ -9,7 +9,8 @@ middle between neighbours.  All training rows are used (LightGBM takes a sample 
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from featurekit.kernels.compiler import njit
 
 MAX_BIN = 255
 MIN_IN_BIN = 3
@@ -52,24 +53,6 @@ def _radix_sort(word, spare):
 
 
 @njit(cache=True, nogil=True)
-def _sort_fully(value, rows, order, ranked):
-    """Sort ``rows`` by all 64 bits: by the lower half first, then by the upper."""
-    bits = value.view(np.int64)
-    word = np.empty(rows.size, np.int64)
-    spare = np.empty(rows.size, np.int64)
-    for half in range(2):
-        for k in range(rows.size):
-            i = word[k] & _LOW if half else rows[k]
-            key = bits[i] ^ ((bits[i] >> 63) | _SIGN)
-            word[k] = (key & _HIGH if half else key << 32) | i
-        done = _radix_sort(word, spare)
-        word, spare = done, np.empty(rows.size, np.int64)
-    for k in range(rows.size):
-        order[k] = word[k] & _LOW
-        ranked[k] = value[order[k]]
-
-
-@njit(cache=True, nogil=True)
 def sort_rows(value, order, ranked):
     """Order the rows by value, NaN last.
 
@@ -87,35 +70,45 @@ def sort_rows(value, order, ranked):
     Notes
     -----
     One radix sort by the upper half of the float64 bits (20 bits of mantissa), then
-    an insertion sort, which has little to do unless many values agree in that half.
+    an insertion sort, which has little to do unless many values agree in that half:
+    then all is sorted by the lower half first.
     """
     n = value.size
     bits = value.view(np.int64)
     word = np.empty(n, np.int64)
+    spare = np.empty(n, np.int64)
     m = 0
     tail = n
     for i in range(n):
-        if np.isnan(value[i]):
+        if value[i] != value[i]:
             tail -= 1
             order[tail] = i
         else:
-            word[m] = ((bits[i] ^ ((bits[i] >> 63) | _SIGN)) & _HIGH) | i
+            word[m] = i
             m += 1
-    word = _radix_sort(word[:m], np.empty(m, np.int64))
-    moves = 0
-    for k in range(m):
-        row = word[k] & _LOW
-        v = value[row]
-        j = k
-        while j > 0 and ranked[j - 1] > v:
-            ranked[j] = ranked[j - 1]
-            order[j] = order[j - 1]
-            j -= 1
-        ranked[j] = v
-        order[j] = row
-        moves += k - j
-        if moves > 16 * m:
-            _sort_fully(value, word & _LOW, order, ranked)
+    done = word[:m]
+    for attempt in range(2):
+        for half in range(1 - attempt, 2):
+            for k in range(m):
+                i = done[k] & _LOW
+                key = bits[i] ^ ((bits[i] >> 63) | _SIGN)
+                word[k] = (key & _HIGH if half else key << 32) | i
+            done = _radix_sort(word[:m], spare[:m])
+        moves = 0
+        for k in range(m):
+            row = done[k] & _LOW
+            v = value[row]
+            j = k
+            while j > 0 and ranked[j - 1] > v:
+                ranked[j] = ranked[j - 1]
+                order[j] = order[j - 1]
+                j -= 1
+            ranked[j] = v
+            order[j] = row
+            moves += k - j
+            if attempt == 0 and moves > 16 * m:
+                break
+        if moves <= 16 * m:
             break
     return m
 
@@ -236,22 +229,54 @@ def bin_edges(ranked, learns, n_nan, edge):
 
 
 @njit(cache=True, nogil=True)
-def bin_rows(value, group, learns):
-    """Bin one feature and sort its rows by bin.
+def _collect(x, weight, atom, train, test):
+    """Gather the rows whose atom is used by a fold.
 
-    Parameters
-    ----------
-    value : float64 array (n,), zeros exactly 0.0
-    group : unsigned array (n,), atom of every row
-    learns : bool array (A,), atoms whose rows the bins are learnt from
+    Returns row numbers, values (with zeros made exact), atoms and weights, and per
+    atom whether a fold trains on it.
+    """
+    row = np.empty(x.size, np.int64)
+    value = np.empty(x.size)
+    group = np.empty(x.size, np.uint16)
+    kept_weight = np.empty(x.size if weight.size else 0)
+    n_atoms = train.shape[1]
+    learns = np.zeros(n_atoms, np.bool_)
+    used = np.zeros(n_atoms, np.bool_)
+    for f in range(train.shape[0]):
+        for a in range(n_atoms):
+            learns[a] |= train[f, a]
+            used[a] |= train[f, a] or test[f, a]
+    m = 0
+    for i in range(x.size):
+        a = np.int64(atom[i])
+        if a < 0 or a >= n_atoms or not used[a]:
+            continue
+        row[m] = i
+        value[m] = 0.0 if abs(x[i]) <= ZERO else x[i]
+        group[m] = a
+        if weight.size:
+            kept_weight[m] = weight[i]
+        m += 1
+    return row[:m], value[:m], group[:m], kept_weight[:m], learns
+
+
+@njit(cache=True, nogil=True)
+def bin_feature(x, weight, atom, train, test):
+    """Bin one feature and sort the rows that any fold uses by bin.
+
+    Parameters are those of `exact.boost_exact_squared_folds`.
 
     Returns
     -------
-    order : int64 array (n,)
+    row : int64 array (m,), numbers of the rows that are used
+    weight : float64 array (m,) or (0,), of those rows
+    group : uint16 array (m,), their atoms
+    order : int64 array (m,)
     start : int64 array (B + 2,)
         Bin b < B holds the rows ``order[start[b]:start[b + 1]]``, bin B those of NaN.
     zero_bin : int, the bin that holds zero
     """
+    row, value, group, weight, learns = _collect(x, weight, atom, train, test)
     n = value.size
     order = np.empty(n, np.int64)
     ranked = np.empty(n)
@@ -273,7 +298,7 @@ def bin_rows(value, group, learns):
             k += 1
     start[n_bins] = m
     start[n_bins + 1] = n
-    return order, start, zero_bin
+    return row, weight, group, order, start, zero_bin
 
 
 @njit(cache=True, nogil=True)

@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from featurekit.kernels.compiler import njit
 from featurekit.kernels.cpu.exact_bins import bin_flags
 from featurekit.kernels.cpu.exact_tree import N_ROUNDS, grow_tree, improves
 
@@ -44,7 +44,7 @@ def _pack(t, label, weight, group, order, start, used):
             size += used[group[order[k]]]
         count[b] = size
         first[b + 1] = first[b] + (size + BLOCK - 1) // BLOCK * BLOCK
-    packed_t = np.zeros(first[n_bins]) + np.inf
+    packed_t = np.full(first[n_bins], np.inf)
     packed_label = np.zeros(first[n_bins])
     packed_weight = np.zeros(first[n_bins] if weight.size else 0)
     for b in range(n_bins):
@@ -187,18 +187,24 @@ def _boost_rows(train, valid, zero_bin):
 
 
 @njit(cache=True, nogil=True)
-def logloss_folds(t, label, weight, group, order, start, zero_bin, train, test, out):
+def logloss_folds(
+    y, init, row, weight, group, order, start, zero_bin, train, test, out
+):
     """Log-loss drops of all folds.
 
     Parameters
     ----------
-    t : float64 array (n,), exp(-init)
-    label, group : unsigned arrays (n,), label and atom of every row
-    weight : float64 array (n,) or (0,)
-    order, start, zero_bin : rows by bin, see `exact_bins.bin_rows`
+    y, init : float64 arrays, target and initial scores of all rows
+    row, weight, group, order, start, zero_bin : the rows that are used, by bin; see
+        `exact_bins.bin_feature`
     train, test : bool arrays (F, A), atoms on either side of each fold
     out : float64 array (F,)
     """
+    t = np.empty(row.size)
+    label = np.empty(row.size, np.uint8)
+    for k in range(row.size):
+        label[k] = y[row[k]] > 0.0
+        t[k] = math.exp(min(max(-init[row[k]], -MAX_SCORE), MAX_SCORE))
     for f in range(train.shape[0]):
         left = _pack(t, label, weight, group, order, start, train[f])
         right = _pack(t, label, weight, group, order, start, test[f])
@@ -376,8 +382,20 @@ def _boost_softmax(train, valid, rows, zero_bin):
 
 
 @njit(cache=True, nogil=True)
-def softmax_folds(t, label, weight, group, order, start, zero_bin, train, test, out):
-    """Multi-class drops of all folds; t (n, K) is exp(init - its largest per row)."""
+def softmax_folds(
+    y, init, row, weight, group, order, start, zero_bin, train, test, out
+):
+    """Multi-class drops of all folds: ``y`` are classes, ``init`` is (n, K)."""
+    # exp(init - its largest), per row
+    t = np.empty((row.size, init.shape[1]))
+    label = np.empty(row.size, np.uint16)
+    for k in range(row.size):
+        label[k] = y[row[k]]
+        top = init[row[k], 0]
+        for c in range(init.shape[1]):
+            top = max(top, init[row[k], c])
+        for c in range(init.shape[1]):
+            t[k, c] = math.exp(max(init[row[k], c] - top, -MAX_SCORE))
     for f in range(train.shape[0]):
         left = _take(t, label, weight, group, order, start, train[f])
         right = _take(t, label, weight, group, order, start, test[f])

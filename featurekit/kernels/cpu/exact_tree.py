@@ -7,8 +7,8 @@ gradients); a leaf is a run of bins, with or without the bin of NaN.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from featurekit.kernels.compiler import njit
 from featurekit.kernels.cpu.exact_bins import (
     BOTH_WAYS,
     CONSTANT_HESSIAN,
@@ -150,7 +150,7 @@ def grow_tree(grad, hess, count, n_bins, flags, work, step):
     at = np.zeros(MAX_LEAVES, np.int64)
     nan = np.zeros(MAX_LEAVES)
     left = np.zeros(MAX_LEAVES)
-    best = np.zeros(MAX_LEAVES) - 1.0
+    best = np.full(MAX_LEAVES, -1.0)
     hi[0] = n_bins
     nan[0] = 1.0 if count[n_bins] > 0 else 0.0
     n_leaves = 1

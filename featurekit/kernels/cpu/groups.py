@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
 
+from featurekit.kernels.compiler import njit
 from featurekit.kernels.cpu.exact_bins import sort_rows
 
 
@@ -357,6 +357,19 @@ def group_ranks(order, x, codes, atom, train, fold, size, out):
 
 
 @njit(cache=True, nogil=True)
+def _n_below(values, x, or_equal):
+    """How many of the sorted ``values`` are below x, or equal to it."""
+    lo, hi = 0, values.size
+    while lo < hi:
+        middle = (lo + hi) // 2
+        if values[middle] < x or (or_equal and values[middle] == x):
+            lo = middle + 1
+        else:
+            hi = middle
+    return lo
+
+
+@njit(cache=True, nogil=True)
 def ranks_in_groups(x, codes, values, starts, out):
     """Percentile rank of each row put among the sorted ``values`` of its key.
 
@@ -368,6 +381,6 @@ def ranks_in_groups(x, codes, values, starts, out):
         if part.size == 0 or x[i] != x[i]:
             out[i] = np.nan
         else:
-            less = np.searchsorted(part, x[i], side="left")
-            upto = np.searchsorted(part, x[i], side="right")
+            less = _n_below(part, x[i], False)
+            upto = _n_below(part, x[i], True)
             out[i] = (0.5 * (less + upto) + 1.0) / (part.size + 1.0)

@@ -6,7 +6,8 @@ Code 0 is kept for missing values, so the first key seen gets 1.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
+
+from featurekit.kernels.compiler import njit
 
 
 @njit(cache=True, nogil=True)

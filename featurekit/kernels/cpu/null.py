@@ -17,7 +17,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from numba import njit
+
+from featurekit.kernels.compiler import njit
 
 N_LOGS = 1 << 14
 WIDE = 48.0
@@ -243,13 +244,14 @@ def null_of_counts(a, b, same, n, logs, out):
             if same[c] == c:
                 cell_null(a[i], b[c], n, logs, sums, cells[c])
             else:
-                cells[c] = cells[same[c]]
+                for j in range(4):
+                    cells[c, j] = cells[same[c], j]
             mean += cells[c, 0]
             own += cells[c, 3]
         overlap(a[i], n, s)
         sign = -1.0
         for r in range(2):
-            own += (1.0 - sign * s[r] * s[r]) * quadratic(cells[:, 1 + r], t, r, sign)
+            own += (1.0 - sign * s[r] * s[r]) * quadratic(cells, 1 + r, t, r, sign)
             for c in range(n_classes):
                 out[i, 2 + r * n_classes + c] = s[r] * cells[c, 1 + r]
             sign = -sign
@@ -258,13 +260,14 @@ def null_of_counts(a, b, same, n, logs, out):
 
 
 @njit(cache=True, nogil=True)
-def quadratic(g, t, r, sign):
-    """The variance of a row's parts of one degree, g (C,), over correlated classes."""
+def quadratic(parts, column, t, r, sign):
+    """The variance of parts of one degree, a column of (C, *), over the classes."""
     own = 0.0
     common = 0.0
-    for c in range(g.size):
-        own += (1.0 - sign * t[c, r] * t[c, r]) * g[c] * g[c]
-        common += t[c, r] * g[c]
+    for c in range(parts.shape[0]):
+        g = parts[c, column]
+        own += (1.0 - sign * t[c, r] * t[c, r]) * g * g
+        common += t[c, r] * g
     return own + sign * common * common
 
 
@@ -288,7 +291,7 @@ def null_of_table(rows, times, parts, b, n, out):
     t = np.empty((n_classes, 2))
     for c in range(n_classes):
         overlap(b[c], n, t[c])
-    common = np.zeros((2, n_classes))
+    common = np.zeros((n_classes, 2))
     mean = 0.0
     variance = 0.0
     for i in range(rows.size):
@@ -298,10 +301,10 @@ def null_of_table(rows, times, parts, b, n, out):
         variance += w * row[1]
         for r in range(2):
             for c in range(n_classes):
-                common[r, c] += w * row[2 + r * n_classes + c]
+                common[c, r] += w * row[2 + r * n_classes + c]
     sign = -1.0
     for r in range(2):
-        variance += sign * quadratic(common[r], t, r, sign)
+        variance += sign * quadratic(common, r, t, r, sign)
         sign = -sign
     out[0] = mean
     out[1] = max(0.0, variance)
@@ -327,7 +330,7 @@ def null_within(bounds, sizes, table, logs, out):
     moments = np.empty(2)
     for v in range(bounds.size - 1):
         k = bounds[v + 1] - bounds[v]
-        n = 0
+        n = np.int64(0)  # typed: a literal would compile what is called twice
         n_there = 0
         for c in range(n_classes):
             n += table[v, c]

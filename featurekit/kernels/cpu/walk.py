@@ -8,8 +8,8 @@ a row whatever the numbers of values.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from featurekit.kernels.compiler import njit
 from featurekit.kernels.cpu.keys import mixed
 
 

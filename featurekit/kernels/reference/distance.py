@@ -66,7 +66,7 @@ def cross_lines(
 ):
     """Sums of products of two lines' k."""
     n = len(rank)
-    w = times if len(times) else np.ones(n)
+    w = np.ones(n) if times is None else times
     x, y = np.zeros((2, n, n))
     x[np.ix_(order, order)] = line_matrix(size, n_low)
     y_order = np.flatnonzero(rank >= 0)
