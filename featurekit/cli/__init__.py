@@ -1,4 +1,4 @@
-"""The command line: generate, select, rank, apply, demo.
+"""The command line: generate, select, rank, apply, compile, demo.
 
 Exit codes: 0 done; 1 something about the data or the files, said in one line on stderr;
 2 wrong usage, said in one line; 130 interrupted by Ctrl-C. Anything else is a bug and

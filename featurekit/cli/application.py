@@ -9,6 +9,7 @@ import typer
 
 from featurekit.cli.apply import apply
 from featurekit.cli.common import UserError, say
+from featurekit.cli.compile import compile
 from featurekit.cli.demo import demo
 from featurekit.cli.generate import generate
 from featurekit.cli.rank import rank
@@ -19,6 +20,7 @@ _SHORT: dict[Any, str] = {
     select: "Choose the columns to keep, with any selector.",
     rank: "Rank columns and crosses by their association with a target.",
     apply: "Add stored features to new rows.",
+    compile: "Compile all kernels beforehand, for images and CI.",
     demo: "See it all at work on real data.",
 }
 _EXAMPLES = """\b

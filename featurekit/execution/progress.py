@@ -5,10 +5,11 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from featurekit.execution.budget import Budget
+from featurekit.kernels.notice import watching
 
 logger = logging.getLogger("featurekit")
 
@@ -46,7 +47,7 @@ class Progress:
     budget : Budget
         Stopped when a callback asks for it.
     verbose : int
-        1 shows a bar where the package rich is installed, else logs each phase.
+        1 shows a bar, and kernels that are compiled on the way, and logs each phase.
     """
 
     def __init__(
@@ -61,19 +62,28 @@ class Progress:
         if verbose:
             self.bar = _bar()
         self._verbose = verbose
+        self._compiling: Any = None
+        self._watching = ExitStack()
 
     def __enter__(self) -> Progress:
         if self._context is not None:
             self._context.call_on_fit_task_begin(estimator=self.estimator)
         if self.bar is not None:
             self.bar.start()
+            self._watching.enter_context(watching(self._compiled))
         return self
 
     def __exit__(self, *error: object) -> None:
         if self.bar is not None:
+            self._watching.close()
             self.bar.stop()
         if self._context is not None and error[0] is None:
             self._context.call_on_fit_task_end(estimator=self.estimator)
+
+    def _compiled(self) -> None:
+        if self._compiling is None:
+            self._compiling = self.bar.add_task("compiling, first use", total=None)
+        self.bar.advance(self._compiling)
 
     @contextmanager
     def phase(self, name: str, n_steps: int | None) -> Iterator[Step]:
@@ -95,19 +105,14 @@ class Progress:
 
 
 def _bar() -> Any:
-    try:
-        from rich.progress import (
-            BarColumn,
-            MofNCompleteColumn,
-            TextColumn,
-            TimeElapsedColumn,
-        )
-        from rich.progress import Progress as RichProgress
-    except ImportError:
-        logger.info(
-            'for a progress bar: python -m pip install "featurekit[cli]" (rich)'
-        )
-        return None
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
+    from rich.progress import Progress as RichProgress
+
     return RichProgress(
         TextColumn("{task.description}"),
         BarColumn(),

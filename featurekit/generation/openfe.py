@@ -51,8 +51,10 @@ from featurekit.generation.candidates import AUTO_CANDIDATES, Space
 from featurekit.generation.estimate import bytes_needed, estimate, warn_of_cut
 from featurekit.generation.find import Data, Found, Plan, find_features
 from featurekit.generation.gate import SIZES
+from featurekit.generation.kernels import kernels_of
 from featurekit.generation.model import is_of_trees
 from featurekit.generation.search import N_SURVIVORS, Settings
+from featurekit.kernels import ahead
 
 _AS_BEFORE = {"format": "input", "dense": {}}
 """The output of files that were stored before there was ``output_format``."""
@@ -390,6 +392,7 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         ordered = self.time_budget is not None
         trees = is_of_trees(self.estimator)
         space = Space.of(table, names, target.classes, most, ordered, trees)
+        ahead.start(kernels_of(space, target.loss))
         report.warn_of_leaks(table, target)
         settings = Settings(
             self.n_data_blocks,

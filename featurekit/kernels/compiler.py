@@ -32,6 +32,7 @@ import numpy as np
 
 from featurekit._files import replacing
 from featurekit._version import __version__
+from featurekit.kernels import notice
 
 try:
     import fcntl
@@ -301,6 +302,8 @@ class _Compiling(numba.core.event.Listener):
         if self.depth == 0 and self.collecting:
             gc.enable()
         kept = event.data["dispatcher"]._cache
+        if self.depth == 0:
+            notice.tell()
         if event.is_failed and isinstance(kept, KernelCache):
             kept.release()
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import sys
 
 import pytest
 
 from featurekit.execution import progress as module
 from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress
+from featurekit.kernels.notice import tell
 
 
 class Context:
@@ -138,8 +138,10 @@ def test_phases_are_logged(verbose, level, caplog, monkeypatch):
     assert record.getMessage().endswith(" s")
 
 
-def test_without_rich_the_log_says_what_to_install(monkeypatch, caplog):
-    monkeypatch.setitem(sys.modules, "rich.progress", None)
-    with caplog.at_level(logging.INFO, logger="featurekit"):
-        assert module._bar() is None
-    assert 'pip install "featurekit[cli]"' in caplog.text
+def test_the_bar_counts_kernels_compiled_meanwhile():
+    with Progress(object(), 1, Budget(), 1) as progress:
+        tell()
+        tell()
+    tell()  # afterwards nobody watches
+    (task,) = progress.bar.tasks
+    assert (task.description, task.completed) == ("compiling, first use", 2)

@@ -60,7 +60,7 @@ def _copy(folder: Path, step: int = 1) -> Path:
     files = ["__init__.py", "_version.py", "_files.py", "exceptions.py"]
     for name in (*files, "kernels/__init__.py", "kernels/cpu/__init__.py"):
         shutil.copy(PACKAGE / name, package / name)
-    for name in ("registry.py", "compiler.py"):
+    for name in ("registry.py", "compiler.py", "notice.py"):
         shutil.copy(PACKAGE / "kernels" / name, package / "kernels" / name)
     (package / "kernels/cpu/groups.py").write_text(SMALL)
     _set_step(package, step)

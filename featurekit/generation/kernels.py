@@ -1,0 +1,25 @@
+"""Which kernels a search will need, so that they are compiled while it runs."""
+
+from __future__ import annotations
+
+from featurekit.generation.candidates import Space
+from featurekit.statistics.loss import LogLoss, Loss, MultiLogLoss, Squared
+
+_OF_OPERATORS = {
+    "mean": ("sum_by_key", "group_means", "group_moments", "combine_moments"),
+    "median": ("group_medians",),
+    "nunique": ("renumber", "group_distinct"),
+    "rank": ("group_ranks", "ranks_in_groups", "boost_per_fold"),
+}
+
+
+def kernels_of(space: Space, loss: Loss) -> list[str]:
+    """Names of kernels in the order of their use; those that take long to compile."""
+    names = ["unit_ranks", "grids", "accumulate", "boost"]
+    for operator, needed in _OF_OPERATORS.items():
+        names += needed if space.by_operator.get(operator) else ()
+    scores = {Squared: "squared", LogLoss: "logloss", MultiLogLoss: "softmax"}
+    kind = scores.get(type(loss))
+    if kind is not None:
+        names += ["bin_feature", f"{kind}_folds"]
+    return names
