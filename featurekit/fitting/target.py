@@ -71,6 +71,13 @@ class Target:
         """Labels where there are more than two classes."""
         return self.labels if self.task == "multiclass" else None
 
+    @property
+    def standard(self) -> Floats:
+        """Numbers in standard units, whatever those of the target; class codes."""
+        if isinstance(self.loss, (LogLoss, MultiLogLoss)):
+            return self.y
+        return self.loss.scores(self.y)
+
     def as_given(self) -> NDArray[Any]:
         """The labels or numbers of the rows (n,), for an estimator of the user's.
 
@@ -159,12 +166,9 @@ class Target:
             )
         if metric == "poisson" and values.min() < 0:
             raise ValueError("metric='poisson' needs a target of counts, none below 0")
-        losses: dict[str, Loss] = {
-            "rmse": Squared(),
-            "mae": Absolute(),
-            "poisson": Poisson(),
-        }
-        return cls(values, "regression", (), metric, losses[metric])
+        kinds: dict[str, type[Squared] | type[Poisson]]
+        kinds = {"rmse": Squared, "mae": Absolute, "poisson": Poisson}
+        return cls(values, "regression", (), metric, kinds[metric].of(values))
 
 
 def _check_metric(metric: str | None, task: str) -> None:

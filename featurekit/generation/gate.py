@@ -9,7 +9,7 @@ smallest k within one standard error of the best is kept, and none where no k is
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,6 +58,12 @@ class Verdict:
     standard_error: Floats
     n_features: int
     n_folds: int
+
+    def times(self, unit: float) -> Verdict:
+        """The same with gains in other units."""
+        with np.errstate(over="ignore", invalid="ignore"):
+            gain, error = self.gain * unit, self.standard_error * unit
+        return replace(self, gain=gain, standard_error=error)
 
 
 def judge(
@@ -127,7 +133,8 @@ def judge(
     if len(gains) < 2 and found:
         return None
     tried = (0, *sizes[: len(gains) - 1])
-    return _decide(tried, gains)
+    unit = 1.0 if metric == "auc" else problem.loss.unit
+    return _decide(tried, gains).times(unit)
 
 
 def _summary(gain: list[Floats]) -> tuple[float, float]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from featurekit.data.columns import CategoricalColumn, DatetimeColumn, Table
 from featurekit.execution.budget import Budget
 from featurekit.statistics.folds import Folds
-from featurekit.statistics.loss import Loss, Poisson
+from featurekit.statistics.loss import LogLoss, Loss, MultiLogLoss
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -29,6 +29,8 @@ anything."""
 RATE = 0.25
 QUICK_ROUNDS = 12
 QUICK_RATE = 0.3
+BETTER = 2.0
+"""Standard errors by which a model must be better than a constant to be used."""
 
 
 _TREE_MODULES = (
@@ -154,7 +156,7 @@ class BoostedModel:
 
         score = None if init is None else init.ravel(order="F")
         data = lightgbm.Dataset(
-            X, y, weight=weight, init_score=score,
+            X, self.loss.labels(y), weight=weight, init_score=score,
             categorical_feature=categorical or [],
             params={
                 "max_bin": 255,
@@ -222,8 +224,11 @@ class BoostedModel:
         X_test: Floats,
     ) -> Floats:
         """Raw scores on ``X_test`` of a model of all rows of ``X``, (n_test, K)."""
+        constant = Constant.of(self.loss, y, weight)
+        if constant.one_value:
+            return constant.scores(len(X_test))
         data = self.dataset(X, y, weight, categorical)
-        return self.raw(self.train(data, np.arange(len(y))), X_test)
+        return constant.fill(self.raw(self.train(data, np.arange(len(y))), X_test))
 
     def out_of_fold(
         self,
@@ -237,32 +242,50 @@ class BoostedModel:
         """Raw scores of each row by models that have not seen its fold.
 
         The number of rounds is where the held-out loss of the *other* folds was best
-        (median), so no fold chooses its own.
+        (median), so no fold chooses its own. The score is a constant where the models
+        of the other folds are not better than theirs by two standard errors.
         """
         data = self.dataset(X, y, weight, categorical)
         # so few rounds do not overfit: nothing to stop, no held-out loss to compute
         stops = self.rounds > STAGES[-1]
-        boosters = []
-        for f in range(folds.n_folds):
-            valid = folds.test_rows(f) if stops else None
+        parts = [folds.test_rows(f) for f in range(folds.n_folds)]
+        constants, boosters = [], []
+        for f, test in enumerate(parts):
+            train = folds.train_rows(f)
+            constant = Constant.of(self.loss, *_take(y, weight, train))
             turn = self.budget and self.budget.part(1 / (folds.n_folds - f))
-            boosters.append(self.train(data, folds.train_rows(f), valid, budget=turn))
+            booster = None
+            if not constant.one_value:
+                booster = self.train(data, train, test if stops else None, budget=turn)
+            constants.append(constant)
+            boosters.append(booster)
             step()
-        best = np.array([b.best_iteration or self.rounds for b in boosters])
+        best = np.array(
+            [0 if b is None else b.best_iteration or self.rounds for b in boosters]
+        )
         raw = np.full((len(y), self.loss.n_outputs), np.nan)
-        last = min(STAGES[-1], int(best.max()))
+        last = max(1, min(STAGES[-1], int(best.max())))
         stages = {r: raw.copy() for r in (*(r for r in STAGES if r < last), last)}
-        for f, booster in enumerate(boosters):
+        gain = []
+        for f, (test, booster) in enumerate(zip(parts, boosters, strict=True)):
+            constant = constants[f]
+            flat = constant.scores(len(test))
             others = np.delete(best, f) if len(best) > 1 else best
             rounds = max(1, int(np.median(others)))
-            test = folds.test_rows(f)
-            raw[test] = self.raw(booster, X[test], rounds)
-            for early, scores in zip(
-                stages.values(),
-                self._staged(booster, X[test], [min(r, rounds) for r in stages]),
-                strict=True,
-            ):
-                early[test] = scores
+            ends = [*(min(r, rounds) for r in stages), rounds]
+            found: Iterable[Floats] = [flat] * len(ends)
+            if booster is not None:
+                found = map(constant.fill, self._staged(booster, X[test], ends))
+            for scores, part in zip((*stages.values(), raw), found, strict=True):
+                scores[test] = part
+            losses = self.loss.per_row(y[test], flat)
+            losses -= self.loss.per_row(y[test], raw[test])
+            gain.append(losses if weight is None else losses * weight[test])
+        for f, test in enumerate(parts):
+            others_gain = gain[:f] + gain[f + 1 :] if len(gain) > 1 else gain
+            if not _is_gain(np.concatenate(others_gain)):
+                for scores in (raw, *stages.values()):
+                    scores[test] = constants[f].scores(len(test))
         early = self._early(y, weight, list(stages.values()))
         return OutOfFold(raw, early, max(1, int(np.median(best))))
 
@@ -285,6 +308,53 @@ class BoostedModel:
         error = behind.std(axis=1) / np.sqrt(known.sum())
         enough = behind.mean(axis=1) <= SPARED * error
         return stages[int(enough.argmax())]
+
+
+@dataclass(frozen=True)
+class Constant:
+    """What is known of some training rows without a model.
+
+    Attributes
+    ----------
+    score : float64 array (K,)
+        The best constant raw score.
+    absent : bool array (K,)
+        Classes of a multi-class target without a row; LightGBM scores them at -34.
+    one_value : bool
+        Whether the target is the same on all rows: a model has nothing to learn.
+    """
+
+    score: Floats
+    absent: NDArray[np.bool_]
+    one_value: bool
+
+    @classmethod
+    def of(cls, loss: Loss, y: Floats, weight: Floats | None) -> Constant:
+        """Of the rows of a training part."""
+        labels = loss.labels(y)
+        absent = np.zeros(loss.n_outputs, bool)
+        if loss.n_outputs > 1:
+            rows = np.bincount(labels.astype(np.int64), minlength=loss.n_outputs)
+            absent = rows == 0
+        one_value = bool((labels == labels[0]).all())
+        return cls(loss.constant(labels, weight), absent, one_value)
+
+    def scores(self, n: int) -> Floats:
+        """The constant score of ``n`` rows, (n, K)."""
+        return np.tile(self.score, (n, 1))
+
+    def fill(self, raw: Floats) -> Floats:
+        """Scores of a model with the constant ones of absent classes."""
+        return np.where(self.absent, self.score, raw)
+
+
+def _take(y: Floats, weight: Floats | None, rows: Ints) -> tuple[Floats, Floats | None]:
+    return y[rows], None if weight is None else weight[rows]
+
+
+def _is_gain(gain: Floats) -> bool:
+    """Whether rows gain more than `BETTER` standard errors of their mean."""
+    return bool(gain.mean() > BETTER * gain.std() / np.sqrt(len(gain)))
 
 
 @dataclass(frozen=True)
@@ -318,8 +388,9 @@ class EstimatorModel:
         options = {} if weight is None else {"sample_weight": weight}
         model.fit(X, y, **options)
         if not self.n_classes:
-            out = np.asarray(model.predict(X_test), np.float64)[:, None]
-            return np.log(np.maximum(out, 1e-12)) if _is_poisson(self.loss) else out
+            assert not isinstance(self.loss, (LogLoss, MultiLogLoss))
+            out = np.asarray(model.predict(X_test), np.float64)
+            return self.loss.scores(out)[:, None]
         share = np.full((len(X_test), self.n_classes), 1e-9)
         share[:, np.asarray(model.classes_, np.int64)] = model.predict_proba(X_test)
         log_share = np.log(np.clip(share, 1e-9, 1.0))
@@ -360,10 +431,6 @@ def _stops_with(budget: Budget) -> Callable[[Any], None]:
             raise EarlyStopException(env.iteration, env.evaluation_result_list or [])
 
     return callback
-
-
-def _is_poisson(loss: Loss) -> bool:
-    return isinstance(loss, Poisson)
 
 
 def at_most(rows: Ints, most: int, seed: int) -> Ints:

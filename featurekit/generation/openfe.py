@@ -435,7 +435,7 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         new = {}
         if self.output_format == "onehot":
             new = _values(ranked, problem.table)
-        report_ = report.table(found.ranking, found.kept)
+        report_ = report.table(found.ranking, found.kept, problem.loss.unit)
         result = {
             "features_": found.kept,
             "_ranked": ranked,

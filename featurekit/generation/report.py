@@ -37,10 +37,13 @@ def empty() -> pd.DataFrame:
     return pd.DataFrame({name: [] for name in COLUMNS})
 
 
-def table(ranking: Ranking, kept: Sequence[Expression]) -> pd.DataFrame:
+def table(
+    ranking: Ranking, kept: Sequence[Expression], unit: float = 1.0
+) -> pd.DataFrame:
     """One row per candidate, the kept first, then by importance and score.
 
-    A last row, without a feature, stands for the candidates beyond the limit.
+    Scores, their errors and importances are multiplied by ``unit``, of the loss. A last
+    row, without a feature, stands for the candidates beyond the limit.
     """
     rows = []
     for node, record in ranking.records.items():
@@ -54,7 +57,11 @@ def table(ranking: Ranking, kept: Sequence[Expression]) -> pd.DataFrame:
     if ranking.n_left_out:
         reason = f"{ranking.n_left_out:,} more candidates: beyond max_candidates"
         rows.append(("", "", "", "candidate", *none, reason))
-    return with_kept(pd.DataFrame(rows, columns=list(COLUMNS)), kept)
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    losses = ["score", "standard_error", "importance"]
+    with np.errstate(over="ignore"):  # a squared error may be beyond the float64 range
+        frame[losses] *= unit
+    return with_kept(frame, kept)
 
 
 def with_kept(frame: pd.DataFrame, kept: Sequence[Expression]) -> pd.DataFrame:
@@ -148,7 +155,9 @@ def base_score(target: Target, raw: NDArray[np.float64]) -> float:
         each = [roc_auc_score(y == k, raw[:, k]) for k in np.unique(y).astype(int)]
         return float(np.mean(each))
     loss = float(target.loss.per_row(y, raw).mean())
-    return float(np.sqrt(loss)) if target.metric == "rmse" else loss
+    if target.metric == "rmse":
+        return float(np.sqrt(loss)) * target.loss.size
+    return loss * target.loss.unit
 
 
 def warn_of_leaks(data: Table, target: Target) -> None:

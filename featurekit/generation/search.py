@@ -245,8 +245,11 @@ def _score_round(
     g, h = problem.loss.gradients(problem.y, problem.raw)
     sums = RowSums.of(g, h, problem.weight)
     target = (problem.y, problem.classes)
+    how = settings.how
+    if problem.loss.l2:
+        how = replace(how, ridge=problem.loss.l2)
     screener = Screener(
-        problem.table, problem.folds, sums, target, settings.how, settings.n_threads
+        problem.table, problem.folds, sums, target, how, settings.n_threads
     )
     n_parts = CHUNKS * PARTS if settings.likeliest_first else CHUNKS
     if not settings.likeliest_first:
@@ -331,7 +334,7 @@ def _rescore(
     """
     loss, folds = problem.loss, problem.folds
     known = ~np.isnan(problem.raw[:, 0])
-    y, raw, atom = problem.y[known], problem.raw[known], folds.atom[known]
+    y, raw, atom = loss.labels(problem.y)[known], problem.raw[known], folds.atom[known]
     weight = np.empty(0) if problem.weight is None else problem.weight[known]
     fold = folds.fold_of_atom[atom]
     n_test = np.bincount(fold[fold >= 0], minlength=folds.n_folds)

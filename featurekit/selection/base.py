@@ -38,6 +38,7 @@ from featurekit.fitting import (
     Target,
     check_groups,
     check_weights,
+    counting_weights,
     make_folds,
 )
 from featurekit.fitting.reading import open_target, take_rows
@@ -61,7 +62,8 @@ class Rows:
         What is selected: the columns, or groups of them.
     target : Target or None
     weight : float64 array (n,) or None
-        How often each row counts; None is once.
+        How often each row counts (None is once): whole weights are numbers of rows,
+        others have a mean of 1.
     groups : array (n,) or None
         Rows that cross-validation keeps together.
     varies : bool array (d,)
@@ -206,7 +208,8 @@ class Selector(
                 f"all {len(schema)} columns of X are constant: there is nothing to "
                 "select by. Check how X was made."
             )
-        return Rows(schema, table, units, target, weight, groups, varies, place)
+        counts = counting_weights(weight)
+        return Rows(schema, table, units, target, counts, groups, varies, place)
 
     def _n_threads(self) -> int:
         return int(effective_n_jobs(getattr(self, "n_jobs", None)))

@@ -14,6 +14,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from featurekit.exceptions import warn
 from featurekit.execution.budget import Budget
 from featurekit.execution.progress import Progress, logger
+from featurekit.fitting import relative_weights
 from featurekit.fitting.transformer import fit_context
 from featurekit.generation.model import THREADED_ROWS, base_matrix
 from featurekit.selection.base import Floats, Ints, Rows, Selector
@@ -352,7 +353,8 @@ class Race:
         self, rows: Rows, importance: str, n_estimators: int, n_threads: int
     ) -> None:
         assert rows.target is not None
-        self.y, self.weight = rows.target.y, rows.weight
+        self.y = rows.target.loss.labels(rows.target.y)
+        self.weight = relative_weights(rows.weight)
         self.values, categorical = base_matrix(rows.table)
         self.is_category = np.zeros(self.values.shape[1], bool)
         self.is_category[categorical] = True

@@ -20,6 +20,7 @@ from featurekit.selection.design import Design
 from featurekit.selection.forward import Search
 from featurekit.selection.judge import (
     check_estimator,
+    fit_target,
     mean_loss,
     predictions,
 )
@@ -376,7 +377,7 @@ feature_names_in_
                 break
         order = search.order
         if forward:
-            self.validation_scores_ = losses
+            self.validation_scores_ = [loss * rows.target.loss.unit for loss in losses]
         if n_keep is None:
             n_keep = int(np.argmin(losses)) + 1 if losses else 1
         self._keep(rows, search.scores, n_keep, order + search.rest(found))
@@ -402,6 +403,7 @@ feature_names_in_
         """The model's loss out of fold, and the rows it is unsure of."""
         assert rows.target is not None
         target, weight = rows.target, rows.weight
+        fitted = fit_target(target, self.estimator)
         columns = np.flatnonzero(np.isin(design.unit, order))
         X = np.ascontiguousarray(design.values[:, columns])
         tested = np.flatnonzero(folds.fold >= 0)
@@ -418,9 +420,9 @@ feature_names_in_
                 else _small_forest(target)
             )
             extra = {} if weight is None else {"sample_weight": weight[train]}
-            model.fit(X[train], target.y[train], **extra)
-            guess[test] = predictions(model, X[test], target)
-        y, p = target.y[tested], guess[tested]
+            model.fit(X[train], fitted[train], **extra)
+            guess[test] = predictions(model, X[test], target, self.estimator)
+        y, p = target.standard[tested], guess[tested]
         loss = mean_loss(y, p, target, None if weight is None else weight[tested])
         if numeric:
             n_unsure = max(1, int(self.residual_share * len(y)))

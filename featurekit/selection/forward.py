@@ -87,10 +87,11 @@ class Search:
         K = np.flatnonzero(np.isin(design.unit, self.order))
         total = np.zeros(len(self.left))
         widths = list(_by_width(design, self.left))
+        y = target.standard
         for rows in batches:
             # a row or two of a batch are not to rule it
             share = np.maximum(self.share[rows], MIN_ROWS / len(rows))
-            batch = Batch.of(target.y[rows], target.task != "regression", 1 / share)
+            batch = Batch.of(y[rows], target.task != "regression", 1 / share)
             values = design.values[rows]
             if forward:
                 k = len(K) + 1

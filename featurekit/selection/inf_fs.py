@@ -21,6 +21,7 @@ from featurekit.selection.base import Rows, Selector, rounded
 from featurekit.selection.design import Design
 from featurekit.selection.judge import (
     check_estimator,
+    fit_target,
     mean_loss,
     predictions,
 )
@@ -308,8 +309,8 @@ feature_names_in_
         mean = results.mean(axis=0)
         self.cv_results_ = {
             "alpha": list(grid),
-            "mean_test_score": mean,
-            "std_test_score": results.std(axis=0),
+            "mean_test_score": mean * rows.target.loss.unit,
+            "std_test_score": results.std(axis=0) * rows.target.loss.unit,
         }
         return int(np.argmax(np.round(mean, 12)))
 
@@ -323,8 +324,12 @@ feature_names_in_
         n_keep: int | None,
     ) -> list[float]:
         """How well a model does on what each mixture keeps."""
+        from sklearn.preprocessing import StandardScaler
+
         assert rows.target is not None
-        y, known = rows.target.y, {}
+        y, known = rows.target.standard, {}
+        fit_y = fit_target(rows.target, self.estimator)
+        weight = rows.weight
         out = []
         for s in scores.T:
             k = two_means(s) if n_keep is None else n_keep
@@ -333,29 +338,29 @@ feature_names_in_
             if key not in known:
                 columns = np.flatnonzero(np.isin(design.unit, units))
                 model = self._model(rows.target)
-                fitted = design.values[:, columns]
-                fit_args = {}
-                if rows.weight is not None:
-                    for name, _ in model.steps:
-                        fit_args[f"{name}__sample_weight"] = rows.weight[train]
-                model.fit(fitted[train], y[train], **fit_args)
-                weight = None if rows.weight is None else rows.weight[test]
-                guess = predictions(model, fitted[test], rows.target)
-                known[key] = -mean_loss(y[test], guess, rows.target, weight)
+                weights = {} if weight is None else {"sample_weight": weight[train]}
+                # not as a pipeline, which with metadata routing asks for requests
+                scaler = StandardScaler()
+                scaled = scaler.fit_transform(
+                    design.values[train][:, columns], **weights
+                )
+                model.fit(scaled, fit_y[train], **weights)
+                scaled = scaler.transform(design.values[test][:, columns])
+                guess = predictions(model, scaled, rows.target, self.estimator)
+                part = None if weight is None else weight[test]
+                known[key] = -mean_loss(y[test], guess, rows.target, part)
             out.append(known[key])
         return out
 
     def _model(self, target: Target) -> Any:
         from sklearn.linear_model import LogisticRegression, Ridge
-        from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
 
         model = self.estimator
         if model is None:
             numbers = target.task == "regression"
             # least squares would mask classes that lie between others
             model = Ridge() if numbers else LogisticRegression(max_iter=300)
-        return make_pipeline(StandardScaler(), clone(model))
+        return clone(model)
 
     def _scores(self, rows: Rows, grid: Sequence[Alpha]) -> Floats:
         """Energies of the units, for each mixture; float64 (units, mixtures)."""

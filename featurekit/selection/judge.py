@@ -11,18 +11,25 @@ from sklearn.base import is_classifier, is_regressor
 
 from featurekit.fitting import Target
 from featurekit.selection.base import Rows
+from featurekit.statistics.loss import LogLoss, MultiLogLoss
 
 Floats = NDArray[np.float64]
 
 
-def predictions(model: Any, X: Floats, target: Target) -> Floats:
-    """Numbers (n,), or probabilities of all classes (n, C).
+def fit_target(target: Target, estimator: Any) -> Floats:
+    """What a model is fitted on: numbers of a model of the user's keep their units."""
+    return target.standard if estimator is None else target.y
+
+
+def predictions(model: Any, X: Floats, target: Target, estimator: Any) -> Floats:
+    """Numbers in standard units (n,), or probabilities of all classes (n, C).
 
     Of a classifier without probabilities its class has 1; a class that it has not seen
     has 0.
     """
-    if target.task == "regression":
-        return np.asarray(model.predict(X), np.float64)
+    if not isinstance(target.loss, (LogLoss, MultiLogLoss)):
+        out = np.asarray(model.predict(X), np.float64)
+        return out if estimator is None else target.loss.scores(out)
     out = np.zeros((len(X), len(target.labels)))
     if hasattr(model, "predict_proba"):
         out[:, model.classes_.astype(np.int64)] = model.predict_proba(X)
@@ -34,11 +41,12 @@ def predictions(model: Any, X: Floats, target: Target) -> Floats:
 def mean_loss(
     y: Floats, guess: Floats, target: Target, weight: Floats | None = None
 ) -> float:
-    """Log-loss of classes, squared error of numbers.
+    """Log-loss of classes, squared error of numbers in standard units.
 
     Parameters
     ----------
     y : float64 array (n,)
+        Of `Target.standard`.
     guess : float64 array (n,) or (n, C)
         Of `predictions`.
     target : Target

@@ -78,7 +78,7 @@ class Marginal:
                 part.append(i)
         found = distance_correlations(
             columns,  # one by one: a matrix would be a copy
-            rows.target.y,
+            rows.target.standard,
             bias_corrected=bias_corrected,
             discrete_features=np.array(discrete),
             discrete_target=rows.target.task != "regression",
@@ -154,7 +154,7 @@ class Marginal:
         """p of units by permutations, 0 where none does as well."""
         assert rows.target is not None
         times = None if rows.weight is None else rows.weight.astype(np.int64)
-        y = rows.target.y
+        y = rows.target.standard
         columns, discrete = {}, []
         for unit in units.tolist():
             values, kind = _variables(rows, self.column[unit])[self.part[unit]]

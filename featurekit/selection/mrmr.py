@@ -268,7 +268,7 @@ def explained(Z: Floats, rows: Rows) -> tuple[Floats, int]:
     squared correlation.
     """
     assert rows.target is not None
-    y, weight = rows.target.y, rows.weight
+    y, weight = rows.target.standard, rows.weight
     if rows.target.task == "regression":
         target = standardised(y[:, None], weight)
         return np.minimum((Z.T @ target[:, 0]) ** 2, 1.0), 1

@@ -36,7 +36,7 @@ def between_within(
     total = Moments.summarise(values, weight)
     if target.task == "regression":
         w = np.ones(len(values)) if weight is None else weight
-        y = target.y - target.y[0]
+        y = target.standard - target.standard[0]
         y = y - (w @ y) / w.sum()
         square_y = w @ y**2
         cross = np.empty(values.shape[1])
@@ -127,7 +127,7 @@ def mutual_information(
     total = float(n if weight is None else weight.sum())
     n_bins = n_bins_of(total)
     if target.task == "regression":
-        y = equal_width(target.y[:, None], n_bins)[:, 0]
+        y = equal_width(target.standard[:, None], n_bins)[:, 0]
     else:
         y = target.y.astype(np.int64)
     known, y = np.unique(y, return_inverse=True)

@@ -135,7 +135,8 @@ class SequentialAttention(TrainedSelector):
         sum of squares left after each choice.
     validation_scores_ : list of float
         With rows held out: minus their mean loss, with the columns of the first choice,
-        the first two, and so on; of the first repeat.
+        the first two, and so on; of the first repeat. Squared errors are of a target in
+        standard units.
     stopped_ : str
         Why the fit ended early, "" if it did not.
     classes_ : ndarray
@@ -372,7 +373,7 @@ class SequentialAttention(TrainedSelector):
             rows, weight = rows.take(present), weight[present]
         assert rows.target is not None
         design = rows.design()
-        y = rows.target.y[:, None]
+        y = rows.target.standard[:, None]
         if rows.target.task != "regression":
             y = (y == np.arange(len(rows.target.labels))).astype(np.float64)
         with (

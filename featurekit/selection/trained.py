@@ -179,7 +179,7 @@ def class_weighted(rows: Rows, class_weight: Any) -> Floats | None:
 
 def _target(rows: Rows) -> tuple[Any, int]:
     assert rows.target is not None
-    y = rows.target.y
+    y = rows.target.standard
     if rows.target.task != "regression":
         return y.astype(np.int64), len(rows.target.labels)
     return standardised(y[:, None], rows.weight)[:, 0].astype(np.float32), 1

@@ -173,11 +173,16 @@ def test_sort_is_exact(scale):
 PARAMS = {"num_leaves": 16, "num_threads": 1, "deterministic": True, "verbose": -1}
 OBJECTIVE = {
     exact.SQUARED: {"objective": "regression", "metric": "l2"},
-    exact.LOGLOSS: {"objective": "binary", "metric": "binary_logloss"},
+    exact.LOGLOSS: {
+        "objective": "binary",
+        "metric": "binary_logloss",
+        "lambda_l2": 1.0,
+    },
     oracle.SOFTMAX: {
         "objective": "multiclass",
         "metric": "multi_logloss",
         "num_class": 3,
+        "lambda_l2": 1.0,
     },
 }
 

@@ -95,8 +95,8 @@ def to_bins(x, bounds):
 class Leaf:
     """A set of training rows, given by the bins that reach it."""
 
-    def __init__(self, bins, code, grad, hess):
-        self.bins = bins
+    def __init__(self, bins, code, grad, hess, l2):
+        self.bins, self.l2 = bins, l2
         rows = np.isin(code, list(bins))
         self.count = int(rows.sum())
         self.grad = grad[rows].sum()
@@ -124,8 +124,9 @@ class Leaf:
             h_right = self.hess - h_left
             if min(n_left, n_right) < 20 or min(h_left, h_right) < 1e-3:
                 return
-            gain = g_left**2 / h_left + (self.grad - g_left) ** 2 / h_right
-            gain -= self.grad**2 / self.hess
+            gain = g_left**2 / (h_left + self.l2)
+            gain += (self.grad - g_left) ** 2 / (h_right + self.l2)
+            gain -= self.grad**2 / (self.hess + self.l2)
             if gain > best[0] * (1 + 1e-12):
                 best = (gain, left)
 
@@ -140,9 +141,9 @@ class Leaf:
         return best
 
 
-def grow(code, grad, hess, n_bins, has_nan, implied):
+def grow(code, grad, hess, l2, n_bins, has_nan, implied):
     """Output per bin (NaN last) of one tree, or None if it has a single leaf."""
-    leaves = [Leaf(set(range(n_bins + has_nan)), code, grad, hess)]
+    leaves = [Leaf(set(range(n_bins + has_nan)), code, grad, hess, l2)]
     splits = [leaves[0].best_split(n_bins, has_nan, implied)]
     while len(leaves) < 16:
         j = int(np.argmax([gain for gain, _ in splits]))
@@ -150,7 +151,7 @@ def grow(code, grad, hess, n_bins, has_nan, implied):
             break
         left = splits[j][1]
         halves = [
-            Leaf(bins, code, grad, hess) for bins in (left, leaves[j].bins - left)
+            Leaf(bins, code, grad, hess, l2) for bins in (left, leaves[j].bins - left)
         ]
         leaves[j : j + 1] = halves[:1]
         splits[j] = halves[0].best_split(n_bins, has_nan, implied)
@@ -160,7 +161,7 @@ def grow(code, grad, hess, n_bins, has_nan, implied):
         return None
     output = np.zeros(n_bins + 1)
     for leaf in leaves:
-        output[list(leaf.bins)] = -0.1 * leaf.grad / leaf.hess
+        output[list(leaf.bins)] = -0.1 * leaf.grad / (leaf.hess + l2)
     return output
 
 
@@ -224,10 +225,11 @@ def boost(x, y, init, weight, train, valid, loss, learn=None):
     outputs = trainable(code[train], y[train], n_bins, loss, score.shape[1])
     start = mean_loss(y[valid], score[valid], weight[valid], loss)
     drops = []
+    l2 = 0.0 if loss == SQUARED else 1.0
     for _ in range(100):
         grad, hess = gradients(y[train], score[train], weight[train], loss)
         trees = {
-            k: grow(code[train], grad[:, k], hess[:, k], n_bins, has_nan, implied)
+            k: grow(code[train], grad[:, k], hess[:, k], l2, n_bins, has_nan, implied)
             for k in outputs
         }
         for k, tree in trees.items():

@@ -717,7 +717,7 @@ def test_weights_are_repetition_in_cv_where_folds_are_given(k):
 
 def test_the_estimator_is_given_the_weights(spy):
     X = _table(2)
-    weight = np.arange(1, 61) / 7
+    weight = np.arange(1.0, 61.0)  # with fractions they would be scaled
     InfFS(estimator=spy(), cv=2).fit(X, _classes(X, 2), sample_weight=weight)
     assert all(set(w) <= set(weight) for w in spy.weights)
 

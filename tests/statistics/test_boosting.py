@@ -243,6 +243,7 @@ def test_drop_of_squared_loss_is_what_the_loss_loses():
     """One round on a feature of two values, against the loss of the rows themselves."""
     problem = Problem(n=300)
     column, y = _step(300, 1.0)
+    y = Squared().labels(y)
     raw = np.full((300, 1), 0.7)
     problem.sums = RowSums.of(*Squared().gradients(y, raw))
     drops = problem.drops(columns=column[None], how=Rounds(rounds=1, ridge=0.0))[0]

@@ -281,8 +281,13 @@ def _best_split(G, H, N, lo, hi, g, h, n, min_rows, ridge):
 
 
 @njit(cache=True, nogil=True)
-def _add_tree(G, H, N, n_bins, g, h, n, f, leaves, rate, min_rows, ridge, work, iwork):
-    """Grow one tree best-first on the bins and add its shrunken leaves to ``f``."""
+def _add_tree(
+    G, H, N, n_bins, g, h, n, f, leaves, rate, min_rows, ridge, least, work, iwork
+):
+    """Grow one tree best-first on the bins and add its shrunken leaves to ``f``.
+
+    A split has to gain more than ``least``.
+    """
     gain = work
     lo, hi, has, at, left = iwork[0], iwork[1], iwork[2], iwork[3], iwork[4]
     lo[0], hi[0], has[0] = 0, n_bins, 1
@@ -296,7 +301,7 @@ def _add_tree(G, H, N, n_bins, g, h, n, f, leaves, rate, min_rows, ridge, work, 
         for i in range(1, size):
             if gain[i] > gain[k]:
                 k = i
-        if gain[k] <= 1e-12:
+        if gain[k] <= least:
             break
         cut = at[k] + 1
         lo[size], hi[size] = cut, hi[k]
@@ -353,6 +358,13 @@ def _boost_fold(
     N[0] = 0.0
     for b in range(n_bins):
         N[b + 1] = N[b] + W[b, 0]
+    # no split can gain more than all bins apart; less than this share is rounding
+    least = 0.0
+    for k in range(K):
+        hk = 0 if squared else 1 + K + k
+        for b in range(n_bins + 1):
+            if W[b, 0] > 0:
+                least += 1e-12 * W[b, 1 + k] ** 2 / (W[b, hk] + ridge)
     best = 0.0
     waited = 0
     for _ in range(rounds):
@@ -368,7 +380,7 @@ def _boost_fold(
             g = W[n_bins, 1 + k] + W[n_bins, hk] * f[k, n_bins]
             grown |= _add_tree(
                 G, H, N, n_bins, g, W[n_bins, hk], W[n_bins, 0], f[k],
-                leaves, rate, min_rows, ridge, work, iwork,
+                leaves, rate, min_rows, ridge, least, work, iwork,
             )  # fmt: skip
             for b in range(n_bins + 1):
                 drop -= f[k, b] * (V[b, 1 + k] + 0.5 * V[b, hk] * f[k, b])

@@ -4,9 +4,10 @@ A boosted model on a single feature is a function of the feature's bin, so no mo
 is built here.  Bins are LightGBM's own (at most 255, learnt from the training rows)
 and boosting runs on three numbers per bin: N (training rows), H (sum of hessians)
 and G (sum of gradients).  The settings are those of the reference scorer: 100 trees
-of 16 leaves, learning rate 0.1, at least 20 rows and a hessian of 1e-3 per leaf, no
-regularisation, the initial score of every row given, and early stopping after 3
-rounds without a better validation loss.
+of 16 leaves, learning rate 0.1, at least 20 rows and a hessian of 1e-3 per leaf, the
+initial score of every row given, and early stopping after 3 rounds without a better
+validation loss; and, unlike there, a penalty of 1 on the leaves of log-losses, without
+which a leaf of a rare class takes steps without bound.
 
 * Squared loss: H never changes and G moves by ``H * step``, so rows are read once.
 * Log-loss: G and H are re-evaluated from the rows of each bin in every round, as a
@@ -69,7 +70,7 @@ def _boost_sums(train, valid, n_bins, zero_bin, constant):
     work = np.empty((4, n_bins + 2))
     best, at, more = -np.inf, 0, True
     for r in range(N_ROUNDS):
-        leaves = grow_tree(grad, hess, count, n_bins, flags, work, step)
+        leaves = grow_tree(grad, hess, count, n_bins, flags, 0.0, work, step)
         drop = 0.0
         for b in range(n_bins + 1):
             f[b] += step[b]

@@ -13,7 +13,12 @@ import numpy as np
 
 from featurekit.kernels.compiler import njit
 from featurekit.kernels.cpu.exact_bins import bin_flags
-from featurekit.kernels.cpu.exact_tree import N_ROUNDS, grow_tree, improves
+from featurekit.kernels.cpu.exact_tree import (
+    L2_OF_CLASSES,
+    N_ROUNDS,
+    grow_tree,
+    improves,
+)
 
 #: The rows of a bin are padded to blocks of this length: vector loops have no
 #: remainder, and a product of so many terms needs one check for overflow.
@@ -170,7 +175,9 @@ def _boost_rows(train, valid, zero_bin):
         leaves = 1
         if flags >= 0:
             _sigmoid_sums(train, f, grad, hess)
-            leaves = grow_tree(grad, hess, count, n_bins, flags, work, step)
+            leaves = grow_tree(
+                grad, hess, count, n_bins, flags, L2_OF_CLASSES, work, step
+            )
         if leaves == 1:
             # a tree that cannot split leaves the loss where it is and ends training
             best = best if r else 0.0
@@ -328,7 +335,9 @@ def _softmax_trees(train, count, flags, zero_bin, live, f, u, grad, hess, work, 
     for c in range(f.shape[0]):
         if not live[c]:
             continue
-        leaves = grow_tree(grad[c], hess[c], count, n_bins, flags, work, step)
+        leaves = grow_tree(
+            grad[c], hess[c], count, n_bins, flags, L2_OF_CLASSES, work, step
+        )
         if leaves == 1:
             continue
         most = max(most, leaves)

@@ -21,6 +21,8 @@ PATIENCE = 3
 MAX_LEAVES = 16
 LEARNING_RATE = 0.1
 MIN_HESSIAN = 1e-3
+L2_OF_CLASSES = 1.0
+"""The penalty on the leaves of log-losses; squared loss has none."""
 
 _FAST = {"reassoc", "nsz", "nnan", "contract"}
 
@@ -31,8 +33,9 @@ def _gains(pre_g, pre_h, g0, h0, g_all, h_all, gain):
 
     With left sums GL, HL of a leaf with sums G, H the usual gain
     ``GL^2/HL + GR^2/HR - G^2/H`` equals ``(GL H - HL G)^2 / (HL HR H)``: one
-    division and no cancellation.  Finding the largest is left to the caller, so that
-    this loop compiles to vector instructions.
+    division and no cancellation.  With a penalty, HL and HR contain it once and H
+    twice.  Finding the largest is left to the caller, so that this loop compiles to
+    vector instructions.
     """
     for t in range(gain.size):
         gl = pre_g[t] - g0
@@ -73,7 +76,7 @@ def _allowed(pre_h, hess, lo, last, h0, h_all, factor, n_left, n_right):
 
 
 @njit(cache=True, nogil=True)
-def _best_split(pre_g, pre_h, hess, g_nan, h_nan, lo, hi, count, flags, gain):
+def _best_split(pre_g, pre_h, hess, g_nan, h_nan, lo, hi, count, flags, l2, gain):
     """Best split of a leaf with the bins lo..hi-1, and with NaN if ``h_nan`` > 0.
 
     Thresholds are tried with NaN on the left (from the right end, as LightGBM does),
@@ -91,6 +94,9 @@ def _best_split(pre_g, pre_h, hess, g_nan, h_nan, lo, hi, count, flags, gain):
     h_all = pre_h[hi] - pre_h[lo] + h_nan
     if count < 2 * MIN_IN_LEAF or h_all < 2 * MIN_HESSIAN:
         return best, at, nan_left
+    twice = h_all + 2 * l2
+    # what one leaf takes off the loss more than two with the same output
+    whole = l2 * g_all * g_all / ((h_all + l2) * twice)
     factor = count / h_all
     n_nan = np.floor(h_nan * factor + 0.5)
     inside = count - n_nan  # true if hessians are constant
@@ -113,23 +119,24 @@ def _best_split(pre_g, pre_h, hess, g_nan, h_nan, lo, hi, count, flags, gain):
             continue
         window = gain[: last - first + 1]
         heads = slice(first + 1, last + 2)
-        _gains(pre_g[heads], pre_h[heads], g0, h0, g_all, h_all, window)
+        _gains(pre_g[heads], pre_h[heads], g0, h0 - l2, g_all, twice, window)
         for j in range(window.size):
             # ties go to the threshold met first, coming from the right on side 0
             k = j if side else window.size - 1 - j
             if window[k] > best:
                 best, at, nan_left = window[k], first + k, side == 0
-    return best / h_all, at, nan_left
+    return max(best / twice - whole, 0.0), at, nan_left
 
 
 @njit(cache=True, nogil=True)
-def grow_tree(grad, hess, count, n_bins, flags, work, step):
+def grow_tree(grad, hess, count, n_bins, flags, l2, work, step):
     """Grow one tree best-first and write its shrunken output per bin into ``step``.
 
     Parameters
     ----------
     grad, hess, count : float64 arrays (n_bins + 1,): G, H and N per bin, NaN last
     flags : int, CONSTANT_HESSIAN or the result of `exact_bins.bin_flags`
+    l2 : float, the penalty on the outputs of leaves
     work : float64 array (4, >= n_bins + 1)
     step : float64 array (n_bins + 1,)
 
@@ -161,7 +168,17 @@ def grow_tree(grad, hess, count, n_bins, flags, work, step):
                 rows = pre_n[hi[j]] - pre_n[lo[j]] + nan[j] * count[n_bins]
                 g_nan, h_nan = nan[j] * grad[n_bins], nan[j] * hess[n_bins]
                 best[j], at[j], left[j] = _best_split(
-                    pre_g, pre_h, hess, g_nan, h_nan, lo[j], hi[j], rows, flags, gain
+                    pre_g,
+                    pre_h,
+                    hess,
+                    g_nan,
+                    h_nan,
+                    lo[j],
+                    hi[j],
+                    rows,
+                    flags,
+                    l2,
+                    gain,
                 )
             if best[j] > best[pick]:
                 pick = j
@@ -175,7 +192,7 @@ def grow_tree(grad, hess, count, n_bins, flags, work, step):
     for j in range(n_leaves):
         g = pre_g[hi[j]] - pre_g[lo[j]] + nan[j] * grad[n_bins]
         h = pre_h[hi[j]] - pre_h[lo[j]] + nan[j] * hess[n_bins]
-        output = -LEARNING_RATE * g / h if n_leaves > 1 else 0.0
+        output = -LEARNING_RATE * g / (h + l2) if n_leaves > 1 else 0.0
         for b in range(lo[j], hi[j]):
             step[b] = output
         step[n_bins] += nan[j] * output

@@ -180,14 +180,14 @@ def _best_cut(leaf, n, g, h, min_rows, ridge):
     return best
 
 
-def _tree(n, g, h, leaves, min_rows, ridge):
+def _tree(n, g, h, leaves, min_rows, ridge, least):
     """Leaves of a tree grown best-first; a single one where no cut helps."""
     root = _Leaf(0, len(n) - 1, True)
     grown = [(root, *_best_cut(root, n, g, h, min_rows, ridge))]
     while len(grown) < leaves:
         at = max(range(len(grown)), key=lambda i: grown[i][1])
         _, gain, halves = grown[at]
-        if gain <= 1e-12:
+        if gain <= least:
             break
         left, right = ((p, *_best_cut(p, n, g, h, min_rows, ridge)) for p in halves)
         grown[at] = left
@@ -199,13 +199,18 @@ def _boost_fold(fit, held, K, squared, rounds, leaves, rate, patience, min_rows,
     """Loss taken off the sums ``held`` by boosting on the sums ``fit``, (bins, s)."""
     n = fit[:, 0]
     f = np.zeros((K, len(fit)))
+    # all bins apart gain most; less than this share of it is rounding
+    hessians = fit[:, :1] if squared else fit[:, 1 + K :]
+    some = n > 0
+    apart = fit[some, 1 : 1 + K] ** 2 / (hessians[some] + ridge)
+    least = 1e-12 * math.fsum(apart.ravel())
     drops = [0.0]
     for _ in range(rounds):
         grown = False
         for k in range(K):
             h = n if squared else fit[:, 1 + K + k]
             g = fit[:, 1 + k] + h * f[k]
-            tree = _tree(n, g, h, leaves, min_rows, ridge)
+            tree = _tree(n, g, h, leaves, min_rows, ridge, least)
             if len(tree) == 1:
                 continue
             grown = True
