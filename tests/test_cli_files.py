@@ -150,6 +150,25 @@ def test_dropped_columns_are_not_looked_at(data, command, drop):
     assert shown == (["log(a)"] if command == "generate" else ["a"])
 
 
+@pytest.mark.parametrize("command", ["rank", "select", "generate"])
+def test_rows_without_a_target_are_passed_over(data, capsys, command):
+    y = pl.when(pl.col("id") % 10 != 3).then("y")
+    pl.read_csv("rows.csv").with_columns(y).write_csv("rows.csv")
+    args = {
+        "rank": (*RANK, "--drop", "id", "--out", "out.csv"),
+        "select": (*SELECT, "--drop", "id", "--out", "out.csv"),
+        "generate": (*GENERATE, "--out", "g", "--save-data", "out.csv"),
+    }[command]
+    assert run(*args) == 0
+    said = capsys.readouterr().err
+    assert said.count("20 of 200 rows have no value of the target 'y'") == 1
+    if command == "generate":
+        assert len(pl.read_csv("out.csv")) == 180
+    pl.read_csv("rows.csv").with_columns(y=None).write_csv("rows.csv")
+    assert run(*args) == 1
+    assert "the target 'y' is missing on all 200 rows" in capsys.readouterr().err
+
+
 def test_a_dropped_column_may_have_a_comma_in_its_name(data):
     pl.read_csv("rows.csv").rename({"id": "i,d"}).write_csv("comma.csv")
     args = ("rank", "comma.csv", "--target", "y", "--drop", "i,d", "--out", "out.csv")

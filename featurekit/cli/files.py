@@ -176,8 +176,15 @@ class Training(NamedTuple):
 def split(
     rows: pl.DataFrame, target: str | None, weight: str | None, groups: str | None
 ) -> Training:
-    """Take the target, weights and groups out of the rows."""
+    """Take the target, weights and groups out of the rows that have a target."""
+    from featurekit.data.scan import check_targets, with_target
+
     names = rows.columns
+    if target is not None:
+        n_rows = rows.height
+        rows = with_target(rows, target)
+        with one_line():
+            check_targets(n_rows - rows.height, n_rows, target)
     gone = [] if target is None else [target]
     for option, name in (("--weight", weight), ("--groups", groups)):
         if name is not None:

@@ -36,7 +36,7 @@ FALLBACK = "cp1252"
 
 _SAMPLE = 1 << 20  # bytes that the encoding and the separator are taken from
 _ROWS = 100
-_CHUNK = 1 << 24
+_CHUNK = 1 << 22
 _MARKS = {
     codecs.BOM_UTF8: "utf-8-sig",
     codecs.BOM_UTF32_LE: "utf-32",  # begins as the mark of UTF-16 does

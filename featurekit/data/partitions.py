@@ -30,7 +30,7 @@ class Partitions:
         first, *_ = found.values()
         keys = list(first)
         self.types: dict[str, pl.DataType] = {}
-        self._values: list[dict[str, Any]] = [{} for _ in self.files]
+        self._values: dict[Path, dict[str, Any]] = {}
         if keys:
             texts = pl.LazyFrame(
                 [list(partition.values()) for partition in found.values()],
@@ -42,7 +42,7 @@ class Partitions:
             typed = texts.select(kinds.reading(key).values(key) for key in keys)
             frame = typed.collect()
             self.types = dict(frame.schema)
-            self._values = frame.to_dicts()
+            self._values = dict(zip(self.files, frame.to_dicts(), strict=True))
 
     def outside(self, names: Collection[str]) -> dict[str, pl.DataType]:
         """Types of the keys that are no columns of the files themselves."""
@@ -52,5 +52,4 @@ class Partitions:
         """The value of a key in one file, as a column."""
         import polars as pl
 
-        value = self._values[self.files.index(file)][key]
-        return pl.lit(value, dtype=self.types[key]).alias(key)
+        return pl.lit(self._values[file][key], dtype=self.types[key]).alias(key)

@@ -28,13 +28,14 @@ from featurekit.data.inference import Decimal
 from featurekit.data.parquet import Parquet
 from featurekit.data.partitions import Partitions
 from featurekit.data.texts import Csv, Options, Text, Vw
+from featurekit.exceptions import warn
 
 if TYPE_CHECKING:
     import polars as pl
 
 __all__ = [
-    "MISSING", "Block", "Scan", "SourceError", "UnsettledTypesError", "is_source",
-    "read_frame", "scan",
+    "MISSING", "Block", "Scan", "SourceError", "UnsettledTypesError", "check_targets",
+    "is_source", "read_frame", "scan", "with_target",
 ]  # fmt: skip
 
 # those of pandas.read_csv
@@ -180,6 +181,31 @@ def read_frame(source: Any, **options: Any) -> pl.DataFrame:
     except UnsettledTypesError:
         frames = [block.frame for block in rows.settle().blocks()]
     return pl.concat(frames)
+
+
+def with_target(frame: pl.DataFrame, name: str) -> pl.DataFrame:
+    """The rows of a file that have a value of the target, neither null nor NaN."""
+    there = frame[name].is_not_null()
+    if frame.schema[name].is_float():
+        there &= frame[name].is_not_nan().fill_null(False)
+    return frame if there.all() else frame.filter(there)
+
+
+def check_targets(n_without: int, n_rows: int, name: str) -> None:
+    """Say how many rows of files are passed over for want of a target.
+
+    Raises
+    ------
+    ValueError
+        When no row has one.
+    """
+    if n_without == n_rows:
+        raise ValueError(f"the target {name!r} is missing on all {n_rows:,} rows")
+    if n_without:
+        warn(
+            f"{n_without:,} of {n_rows:,} rows have no value of the target {name!r} "
+            "and are passed over."
+        )
 
 
 class _Lazy(Scan):

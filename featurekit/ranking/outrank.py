@@ -495,7 +495,6 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 blocks = _counting(source.targets(), step)
                 target = TargetCodes.learn(blocks, self.task, source.y_name)
                 target.check()
-            source.warn_of_targets()
             shards = learn_shards(source, self.drift_by, target)
             n_shards = 1 if shards is None else len(shards.labels)
             counts = self._new_counts(source, n_shards * len(target.labels))

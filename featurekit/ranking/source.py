@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from featurekit.data.frames import Frame, Series, open_frame
-from featurekit.data.scan import Scan
+from featurekit.data.scan import Scan, check_targets, with_target
 from featurekit.data.usable import columns_without, usable_names
-from featurekit.exceptions import SchemaError, warn
+from featurekit.exceptions import SchemaError
 from featurekit.fitting.reading import take_rows
 
 Ints = NDArray[np.int64]
@@ -72,9 +72,6 @@ class MemorySource:
         """The target, block by block, and how often rows count."""
         yield self._y, self._times
 
-    def warn_of_targets(self) -> None:
-        """Nothing: rows in memory all have a target."""
-
     def columns(self, name: str) -> Iterator[tuple[Series, Ints | None]]:
         """One column, block by block, and how often rows count."""
         if name not in self.header:
@@ -124,37 +121,24 @@ class FileSource:
         self.files = tuple(str(file) for file in found.files)
         # of text known once the rows were read
         self.n_blocks: int | None = found.n_blocks(BLOCK_ROWS)
-        self.n_without_target = 0
-        self.n_rows = 0
 
     def targets(self) -> Iterator[tuple[Series, Ints | None]]:
-        """The target, block by block; counts the rows and those without a target."""
+        """The target, block by block; a warning counts the rows without one."""
         n_blocks = n_rows = n_lost = 0
         for block in self._scan.blocks([self.y_name], BLOCK_ROWS):
-            there = _with_target(block.frame, self.y_name)
+            there = with_target(block.frame, self.y_name)
             n_rows += len(block.frame)
             n_lost += len(block.frame) - len(there)
             n_blocks += len(there) > 0
             if len(there):
                 yield open_frame(there).columns[0], None
-        if n_lost == n_rows:
-            raise ValueError(
-                f"the target {self.y_name!r} is missing on all {n_rows:,} rows"
-            )
-        self.n_blocks, self.n_rows, self.n_without_target = n_blocks, n_rows, n_lost
-
-    def warn_of_targets(self) -> None:
-        """Say how many rows have no target, once `targets` has counted them."""
-        if self.n_without_target:
-            warn(
-                f"{self.n_without_target:,} of {self.n_rows:,} rows have no value of "
-                f"the target {self.y_name!r} and are passed over."
-            )
+        check_targets(n_lost, n_rows, self.y_name)
+        self.n_blocks = n_blocks
 
     def columns(self, name: str) -> Iterator[tuple[Series, Ints | None]]:
         """One column, block by block."""
         for block in self._scan.blocks([name, self.y_name], BLOCK_ROWS):
-            there = _with_target(block.frame, self.y_name)
+            there = with_target(block.frame, self.y_name)
             if len(there):
                 yield open_frame(there).columns[0], None
 
@@ -174,7 +158,7 @@ class FileSource:
         by_file = shard == "file"
         more = [] if shard is None or by_file or shard in wanted else [shard]
         for block in self._scan.blocks([*wanted, *more, self.y_name], BLOCK_ROWS):
-            there = _with_target(block.frame, self.y_name)
+            there = with_target(block.frame, self.y_name)
             if not len(there):
                 continue
             opened = open_frame(there)
@@ -186,14 +170,6 @@ class FileSource:
                 apart = columns[shard]
             used = tuple(columns[name] for name in wanted)
             yield Block(used, columns[self.y_name], None, apart)
-
-
-def _with_target(frame: Any, name: str) -> Any:
-    """The rows that have a target: neither null nor NaN."""
-    there = frame[name].is_not_null()
-    if frame.schema[name].is_float():
-        there &= frame[name].is_not_nan().fill_null(False)
-    return frame if there.all() else frame.filter(there)
 
 
 Source = MemorySource | FileSource
