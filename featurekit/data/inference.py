@@ -66,6 +66,8 @@ class Reading(NamedTuple):
     def _times(self, text: pl.Expr, strict: bool) -> pl.Expr:
         import polars as pl
 
+        if self.dtype == pl.Time:
+            return text.str.to_time(self.format, strict=strict)
         if self.dtype == pl.Date:
             found = text.str.to_date(self.format, strict=strict)
         else:
@@ -89,6 +91,7 @@ def _readings(decimal: Decimal | None) -> list[Reading]:
     out = [Reading(pl.Int64()), Reading(pl.UInt64())]
     out += [Reading(pl.Float64(), d) for d in (".", ",") if decimal in (None, d)]
     out.append(Reading(pl.Boolean()))
+    out += [Reading(pl.Time(), format=time) for time in _TIMES]
     for day in (*_DATES, _DAY_FIRST, _MONTH_FIRST):
         out.append(Reading(pl.Date(), format=day))
         for time in _TIMES:

@@ -81,9 +81,9 @@ def scan(
         - ``.parquet``, ``.pq``. Types are widened to hold those of all files. Row
           groups are held as a whole.
         - ``.csv``, ``.tsv``, plain, ``.gz``, ``.zst``, ``.bz2``, ``.xz`` or ``.zip``.
-          Numbers, true/false, dates and datetimes are recognised. Whole numbers beyond
-          64 bits stay text. A column without a value is Float64. Empty lines are passed
-          over. A ``dataset_desc.json`` beside the file gives types.
+          Numbers, true/false, dates, datetimes and times of day are recognised. Whole
+          numbers beyond 64 bits stay text. A column without a value is Float64. Empty
+          lines are passed over. A ``dataset_desc.json`` beside the file gives types.
         - ``.vw`` (Vowpal Wabbit), plain, ``.gz`` or ``.zst``: "label" and a column for
           each namespace, with the names of a ``vw_namespace_map.csv`` beside the
           file. Tokens of a namespace are joined with "-"; importance, tag and the

@@ -6,7 +6,7 @@ import bz2
 import gzip
 import lzma
 import zipfile
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 
 import polars as pl
 import pytest
@@ -190,7 +190,9 @@ DATES = [
     ("31.01.2024 08:30", datetime(2024, 1, 31, 8, 30)),
     ("2024-01-31T08:30:00Z", datetime(2024, 1, 31, 8, 30, tzinfo=UTC)),
     ("2024-01-31 08:30:00+02:00", datetime(2024, 1, 31, 6, 30, tzinfo=UTC)),
-    ("08:30", "08:30"),
+    ("08:30", time(8, 30)),
+    ("08:30:15.5", time(8, 30, 15, 500_000)),
+    ("24:30", "24:30"),
     ("2024-02-30", "2024-02-30"),
 ]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
@@ -59,24 +58,15 @@ def test_the_same_columns_are_left_out_of_files():
         assert usable_names(frame.schema, frame.columns) == tuple(GOOD)
 
 
-def test_a_time_of_day_in_memory_is_as_in_files():
+def test_a_time_of_day_stays_in_memory_and_in_files():
     frame = pl.DataFrame({"a": [1, 2], "time": [time(8, 30), None]})
-    kept = []
-    for left in (
-        lambda: usable_columns(open_frame(frame), frame.columns),
-        lambda: usable_columns(open_frame(frame.to_pandas()), frame.columns),
-        lambda: usable_names(frame.schema, frame.columns),
-    ):
-        import warnings
-
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", FeatureKitWarning)
-            kept.append(left())
-    assert len(set(kept)) == 1
+    assert usable_columns(open_frame(frame), frame.columns) == ("a", "time")
+    assert usable_columns(open_frame(frame.to_pandas()), ["time"]) == ("time",)
+    assert usable_names(frame.schema, frame.columns) == ("a", "time")
 
 
 @pytest.mark.parametrize(
-    "value", [(1, 2), {1}, uuid.uuid4(), np.array([1]), object(), 1j], ids=repr
+    "value", [(1, 2), {1}, b"x", np.array([1]), object(), 1j], ids=repr
 )
 def test_objects_among_good_values_are_found(value):
     values = pd.Series([1.5, None, value, "x"], dtype=object)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, time, timedelta
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,7 @@ def table():
                 datetime(2024, 1, 1) + timedelta(seconds=int(s))
                 for s in rng.integers(0, 9**6, N)
             ],
+            "hour": [time(int(h), 30) for h in rng.integers(0, 24, N)],
             "flag": rng.random(N) < 0.3,
             "word": [('a;b "c"', "d,\ne", "Köln|\t")[int(p)] for p in place],
             "few": rng.integers(0, 4, N),
