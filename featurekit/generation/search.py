@@ -257,7 +257,8 @@ def _score_round(
     scored: list[Expression] = []
     bounds = np.linspace(0, len(alive), n_parts + 1).astype(int)
     for k, (lo, hi) in enumerate(zip(bounds[:-1], bounds[1:], strict=True)):
-        if budget.stopped():
+        # however short the time, the very likeliest are scored
+        if budget.stopped() and not (settings.likeliest_first and k == 0):
             for node in alive[lo:]:
                 records[node].reason = "not reached: " + budget.why
             break

@@ -232,6 +232,15 @@ def test_a_search_that_is_stopped_has_scored_the_likeliest(monkeypatch):
     assert {r.reason for r in missed} == {"not reached: enough"}
 
 
+def test_the_very_likeliest_are_scored_however_short_the_time():
+    frame, product, rng = wide(3, d=30)
+    y = product + rng.normal(0, 0.3, len(product))
+    with pytest.warns(FeatureKitWarning, match="unjudged"):
+        maker = OpenFE(time_budget=0, random_state=0).fit(frame, y)
+    assert 0 < maker.n_candidates_ < 100
+    assert set(maker.features_[0].columns()) == {"c7", "c23"}
+
+
 def test_training_ends_with_the_budget():
     rng = np.random.default_rng(0)
     X, y = rng.normal(size=(200, 3)), rng.normal(size=200)
