@@ -231,7 +231,7 @@ def _show(maker: OpenFE, metric: str | None) -> None:
     elif maker.gate_ is not None:
         say("no new feature is worth keeping: none helps beyond chance")
     else:
-        say("no candidate could be scored on these rows")
+        say("no candidate reduces the loss on held-out rows")
 
 
 def _scores(maker: OpenFE, metric: str | None) -> str:

@@ -123,11 +123,12 @@ def _trial(data: Data, plan: Plan, n_rows: int) -> _Trial:
     settings = plan.settings
     search(problem_of(some, plan, base), data.space, plan.order, settings, budget)
     searched = time.process_time()
-    rounds = 0
+    rounds = BASE_ROUNDS
     if plan.judged:
         X, categorical = base_matrix(table)
         model.fit_raw(X, target.y, weight, categorical, X[:1])
-        rounds = model.rounds if isinstance(model, BoostedModel) else 0
+        if isinstance(model, BoostedModel):
+            rounds = model.rounds
     end = time.process_time()
     return _Trial(n_rows, based - begin, searched - based, end - searched, rounds)
 
