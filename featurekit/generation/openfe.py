@@ -523,10 +523,18 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
 
         Notes
         -----
-        To choose ``n_features`` by cross-validation, let ``fit_transform`` compute the
-        largest number once per fold and cut columns behind it: with ``memory`` set, a
-        pipeline does not repeat the search, as in ``examples/``. The first columns of
-        its output are those that the truncated estimator returns.
+        To choose ``n_features`` by cross-validation without repeating the search, make
+        the largest number and cut columns behind it. The pipeline's ``memory`` keeps
+        what ``fit_transform`` gave, whose first columns are those of the truncated
+        estimator::
+
+            def first(X, n):
+                return X.iloc[:, :n]  # the columns of X, and so many features
+
+            steps = [OpenFE(20), FunctionTransformer(first), LGBMClassifier()]
+            pipeline = make_pipeline(*steps, memory="cache")
+            sizes = [{"n": X.shape[1] + k} for k in (0, 5, 10, 20)]
+            GridSearchCV(pipeline, {"functiontransformer__kw_args": sizes})
         """
         check_is_fitted(self, "features_")
         if not 0 <= n_features <= len(self._ranked):

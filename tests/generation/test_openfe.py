@@ -12,8 +12,9 @@ import polars as pl
 import pyarrow as pa
 import pytest
 from sklearn.linear_model import LinearRegression
-from sklearn.model_selection import GroupKFold, TimeSeriesSplit
+from sklearn.model_selection import GridSearchCV, GroupKFold, TimeSeriesSplit
 from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
 
 from featurekit import OpenFE
 from featurekit.exceptions import (
@@ -23,6 +24,7 @@ from featurekit.exceptions import (
     LeakageWarning,
     SchemaError,
 )
+from featurekit.generation import openfe
 
 FEW = ["+", "-", "*", "/", "mean", "target_mean", "rank"]
 
@@ -393,3 +395,33 @@ def test_ctrl_c_during_the_search_keeps_what_was_found(mixed, monkeypatch):
     assert maker.stopped_ == "interrupted" and len(maker.features_) > 0
     assert 30 < maker.n_candidates_ == len(scored)
     assert maker.transform(X).shape == (len(X), X.shape[1] + len(maker.features_))
+
+
+def first(X, n):
+    return X.iloc[:, :n]
+
+
+def test_a_grid_over_numbers_of_features_searches_once_a_fold(
+    mixed, tmp_path, monkeypatch
+):
+    X, y = mixed
+    numeric = X[["price", "area", "rooms"]]
+    searched = []
+    find = openfe.find_features
+
+    def spy(*args):
+        searched.append(1)
+        return find(*args)
+
+    monkeypatch.setattr(openfe, "find_features", spy)
+    pipeline = make_pipeline(
+        small(n_features=4, operators=["+", "-", "*", "/"]),
+        FunctionTransformer(first),
+        LinearRegression(),
+        memory=str(tmp_path),
+    )
+    sizes = [{"n": 3 + k} for k in (0, 1, 2, 4)]
+    grid = GridSearchCV(pipeline, {"functiontransformer__kw_args": sizes}, cv=2)
+    grid.fit(numeric, y)
+    assert len(searched) == 3  # two folds, and once on all rows
+    assert grid.best_params_["functiontransformer__kw_args"]["n"] > 3
