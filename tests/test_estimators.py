@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+from sklearn.base import clone
 
 from featurekit import OpenFE, OutRank
 from featurekit.exceptions import SchemaError
@@ -125,6 +126,14 @@ def test_a_mapping_of_columns_is_a_table(estimator):
         np.testing.assert_array_equal(values, expected[name])
     lists = {name: X[name].tolist() for name in X}
     assert list(estimator.fit(lists, y).transform(lists)) == list(expected)
+
+
+@pytest.mark.parametrize("estimator", ESTIMATORS[1:], ids=lambda e: type(e).__name__)
+def test_more_features_than_columns_are_refused(estimator):
+    X, y = data()
+    estimator = clone(estimator).set_params(n_features_to_select=5)
+    with pytest.raises(ValueError, match="n_features_to_select=5, but X has 4 columns"):
+        estimator.fit(X, y)
 
 
 def test_features_are_shown_by_their_names():

@@ -130,6 +130,20 @@ def test_categories_of_pandas_for_models_that_treat_them_apart(transformer):
         maker.set_params(output_format="codes")
 
 
+@pytest.mark.parametrize("format", ["input", "category"])
+def test_a_linear_model_refuses_crosses_as_categories_in_fit(format):
+    """Not in predict, after it has taken their labels for numbers."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"a": rng.integers(0, 4, 300), "b": rng.integers(0, 4, 300)})
+    y = (X["a"] + X["b"]) % 2
+    line = make_pipeline(OutRank(order=2, output_format=format), Ridge())
+    with pytest.raises(ValueError, match="could not convert string to float: 'k"):
+        line.fit(X, y)
+    for good in ("codes", "onehot"):
+        line = make_pipeline(OutRank(order=2, output_format=good), Ridge()).fit(X, y)
+        assert np.isfinite(line.predict(X[:3])).all()
+
+
 def test_categories_for_xgboost():
     xgboost = pytest.importorskip("xgboost")
     X, y = table()

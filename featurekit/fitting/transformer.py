@@ -48,6 +48,24 @@ def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Any], Any]:
     return decorate
 
 
+def refuse_too_many(wanted: int, n: int, what: str = "columns") -> None:
+    """Refuse to select more than there is.
+
+    Parameters
+    ----------
+    wanted : int
+        ``n_features_to_select``.
+    n : int
+        How many there are to select from.
+    what : str
+        What these are.
+    """
+    if wanted > n:
+        raise ValueError(
+            f"n_features_to_select={wanted}, but X has {n} {what} to select from"
+        )
+
+
 def check_columns(estimator: Any, X: Any, *, reset: bool) -> None:
     """Learn the names and the number of X's columns, or compare them with fit's.
 

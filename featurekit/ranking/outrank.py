@@ -38,7 +38,11 @@ from featurekit.expressions.naming import parse, warn_of_refused
 from featurekit.expressions.tree import Expression
 from featurekit.fitting import TASKS, check_weights
 from featurekit.fitting.reading import open_target
-from featurekit.fitting.transformer import check_columns, fit_context
+from featurekit.fitting.transformer import (
+    check_columns,
+    fit_context,
+    refuse_too_many,
+)
 from featurekit.ranking import drift, emit, heuristics, scoring
 from featurekit.ranking.counting import (
     Counted,
@@ -482,6 +486,8 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         return of_rows or self.order > 1 or self.redundancy is not None
 
     def _fit(self, source: Source) -> OutRank:
+        if self.order == 1 and self.n_features_to_select is not None:
+            refuse_too_many(self.n_features_to_select, len(source.names))
         if self.reference_features is not None and self.score != "surrogate":
             raise ValueError("reference_features goes with score='surrogate'")
         if self.score == "outrank" and (source.weighted or not source.in_memory):

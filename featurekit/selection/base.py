@@ -42,7 +42,7 @@ from featurekit.fitting import (
     make_folds,
 )
 from featurekit.fitting.reading import open_target, take_rows
-from featurekit.fitting.transformer import check_columns
+from featurekit.fitting.transformer import check_columns, refuse_too_many
 from featurekit.selection.design import Design, Units
 
 Floats = NDArray[np.float64]
@@ -228,12 +228,8 @@ class Selector(
         if wanted == "auto":
             return None
         if isinstance(wanted, Integral):
-            if int(wanted) > n_units:
-                what = "columns" if getattr(self, "groups", None) is None else "groups"
-                raise ValueError(
-                    f"n_features_to_select={wanted}, but X has {n_units} {what} to "
-                    "select from"
-                )
+            what = "columns" if getattr(self, "groups", None) is None else "groups"
+            refuse_too_many(int(wanted), n_units, what)
             return int(wanted)
         # 0.29 of 100 is 28.999999999999996
         return max(1, int(wanted * n_units + 1e-9))
