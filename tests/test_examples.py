@@ -21,6 +21,7 @@ SHOWS = {
     "06_groups_and_time": ["groups=patient", "TimeSeriesSplit"],
     "07_rank_columns": ["cross(f3&f8)']", "noise: []", "all rows: True"],
     "08_select_columns": ["'site', 'age']", "groups: ['dose', 'dose_mg'", "float32"],
+    "12_linear_model": ["city=(missing)", "city that fit did not see"],
 }
 
 

@@ -43,7 +43,7 @@ def code_dtype(n_categories: int) -> np.dtype[np.unsignedinteger[Any]]:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class NumericColumn:
-    """Numbers; booleans are 0 and 1, durations are seconds.
+    """Numbers; booleans are 0 and 1, durations and times of day are seconds.
 
     Parameters
     ----------
@@ -88,8 +88,8 @@ class DatetimeColumn:
     Parameters
     ----------
     values : int64 array (n,)
-        Microseconds since 1970-01-01; UTC where the input had a time zone, wall time
-        otherwise. The least int64 (`MISSING_DATETIME`) is missing.
+        Microseconds since 1970-01-01 of what a clock shows; for input of a time zone
+        the clock of that zone in fit. The least int64 (`MISSING_DATETIME`) is missing.
     """
 
     values: NDArray[np.int64]
