@@ -21,7 +21,11 @@ from featurekit._version import __version__
 from featurekit.data.ingest import Schema
 from featurekit.exceptions import FeatureFileError
 from featurekit.expressions.evaluate import Fitted
-from featurekit.expressions.restore import fitted_from_dict, fitted_to_dict
+from featurekit.expressions.restore import (
+    empty_table,
+    fitted_from_dict,
+    fitted_to_dict,
+)
 
 __all__ = [
     "content_to_features",
@@ -118,7 +122,9 @@ def content_to_features(data: dict[str, Any]) -> tuple[Schema, list[Fitted]]:
         If parts are missing or do not fit each other.
     """
     schema = Schema.from_dict(entry(data, "schema", dict))
-    fitted = [fitted_from_dict(item, schema) for item in entry(data, "features", list)]
+    rows = empty_table(schema)
+    stored = entry(data, "features", list)
+    fitted = [fitted_from_dict(item, schema, rows) for item in stored]
     names = [feature.expression.name for feature in fitted]
     if len(set(names)) < len(names):
         raise ValueError("it holds a feature twice")

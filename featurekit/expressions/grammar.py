@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from featurekit.data.columns import CategoricalColumn, DatetimeColumn, Table
 from featurekit.expressions.evaluate import fit
-from featurekit.expressions.operators import KeyTable, Operator, Twin, operator
+from featurekit.expressions.operators import Equivalence, KeyTable, Operator, operator
 from featurekit.expressions.tree import Call, Column, Expression, Literal
 
 MAX_ORDINAL = 100
@@ -175,17 +175,17 @@ def pool_of(table: Table) -> list[Member]:
 class Candidate:
     """A feature to score, or (``reason``) why it need not be.
 
-    ``extra`` marks what the reference does not enumerate; ``twin`` is what orders the
-    rows like it, where that is the reason.
+    ``extra`` marks what the reference does not enumerate; ``equivalent_to`` is the
+    feature that orders the rows alike, where that is the reason.
     """
 
     expression: Expression
     reason: str | None = None
     extra: bool = False
-    twin: Expression | None = None
+    equivalent_to: Expression | None = None
 
 
-Listed = tuple[Call, str | Twin | None, bool]
+Listed = tuple[Call, str | Equivalence | None, bool]
 """A candidate, why it need not be scored, and whether it is beyond the reference."""
 
 
@@ -240,14 +240,14 @@ class Enumeration:
         self._seen |= {node.canonical(): None for node in fresh or ()}
         self._columns = {node.name_ for node in columns}
         self._there = set(self._seen)
-        self._twins: dict[int, tuple[Twin, Call]] = {}
+        self._equivalences: dict[int, tuple[Equivalence, Call]] = {}
         for name in operators:
             for expression, reason, extra in self._of(operator(name)):
                 self._add(name, expression, reason, extra)
-        self._drop_twins()
+        self._drop_equivalent()
 
     def _add(
-        self, name: str, node: Call, reason: str | Twin | None, extra: bool
+        self, name: str, node: Call, reason: str | Equivalence | None, extra: bool
     ) -> None:
         if self.fresh is not None and not any(n in self.fresh for n in node.walk()):
             return
@@ -258,13 +258,13 @@ class Enumeration:
         elif canonical.name in self._columns:
             reason = "X has a column of this name"
         self._seen[canonical] = None
-        if isinstance(reason, Twin):
+        if isinstance(reason, Equivalence):
             if reason.same or self.trees:
-                self._twins[len(self.candidates)] = reason, node
+                self._equivalences[len(self.candidates)] = reason, node
             reason = None
         self.candidates.append(Candidate(canonical, reason, extra))
 
-    def _drop_twins(self) -> None:
+    def _drop_equivalent(self) -> None:
         """Give the reason to candidates whose equivalent is a column or a candidate.
 
         Of several that are equivalent to each other, and to nothing else that is
@@ -273,24 +273,26 @@ class Enumeration:
         there = self._there | {
             c.expression
             for i, c in enumerate(self.candidates)
-            if c.reason is None and i not in self._twins
+            if c.reason is None and i not in self._equivalences
         }
         first: dict[Expression, Expression] = {}
-        for i, (twin, node) in self._twins.items():
+        for i, (found, node) in self._equivalences.items():
             candidate = self.candidates[i]
-            other = node.args[twin.argument]
-            if twin.to:
-                other = Call(twin.to, node.args).canonical()
+            other = node.args[found.argument]
+            if found.to:
+                other = Call(found.to, node.args).canonical()
             if other not in there:
                 if other not in first:
                     first[other] = candidate.expression
                     continue
                 other = first[other]
-            how = "the same values as" if twin.same else "for tree models equivalent to"
+            how = (
+                "the same values as" if found.same else "for tree models equivalent to"
+            )
             self.candidates[i] = replace(
                 candidate,
                 reason=f"{how} {other.name}",
-                twin=None if twin.same else other,
+                equivalent_to=None if found.same else other,
             )
 
     @property
@@ -407,7 +409,7 @@ def _is_countable(m: Member) -> bool:
     return m.is_number and m.repeats and not m.is_key
 
 
-def _why_not(op: Operator, *members: Member) -> str | Twin | None:
+def _why_not(op: Operator, *members: Member) -> str | Equivalence | None:
     """Why a candidate of these arguments need not be scored, if so."""
     return op.equivalent(*members) if op.equivalent is not None else None
 

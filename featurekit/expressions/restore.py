@@ -44,8 +44,13 @@ def _state_to_json(state: Any) -> dict[str, Any]:
     return {"array": array_to_json(state)}
 
 
-def fitted_from_dict(data: Any, schema: Schema) -> Fitted:
+def fitted_from_dict(data: Any, schema: Schema, rows: Table | None = None) -> Fitted:
     """The fitted feature that `fitted_to_dict` wrote, of columns of ``schema``.
+
+    Parameters
+    ----------
+    rows : Table, optional
+        Such columns without rows, from `empty_table`, where many features are read.
 
     Raises
     ------
@@ -56,7 +61,8 @@ def fitted_from_dict(data: Any, schema: Schema) -> Fitted:
         raise ValueError("a feature has no expression")
     node = Expression.from_dict(data["expression"])
     fitted, _ = _rebuilt(data, node, "", schema)
-    fitted.values(_empty_table(schema))  # a user's operator may have rules of its own
+    # a user's operator may have rules of its own
+    fitted.values(empty_table(schema) if rows is None else rows)
     return fitted
 
 
@@ -152,7 +158,8 @@ def _check_use(shape: Shape, need: str) -> None:
         raise ValueError("a constant is no feature")
 
 
-def _empty_table(schema: Schema) -> Table:
+def empty_table(schema: Schema) -> Table:
+    """A table of the columns of ``schema``, of no rows."""
     columns: dict[str, Any] = {}
     for spec in schema:
         if spec.kind == "categorical":

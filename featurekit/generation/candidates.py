@@ -265,7 +265,8 @@ def _other_arguments(best: Sequence[Expression], listed: Listed) -> list[Express
     usable = [
         c.expression
         for c in listed.unscored
-        if isinstance(c.twin, Column) or (c.twin is not None and c.twin in best)
+        if isinstance(c.equivalent_to, Column)
+        or (c.equivalent_to is not None and c.equivalent_to in best)
     ]
     usable += [n for n in listed.nodes if _is_of_column(n) and n not in best]
     usable.sort(key=lambda node: not used.issuperset(node.columns()))

@@ -243,7 +243,7 @@ def saturates(x):
     return np.nanmax(np.abs(x)) > 30
 
 
-def twin_of(reason):
+def equivalent_of(reason):
     """The feature that the reason says the candidate is equivalent to."""
     return parse(reason.rpartition(" to " if "equivalent" in reason else " as ")[2])
 
@@ -263,18 +263,18 @@ def test_what_is_dropped_is_equivalent_to_what_it_is_said_to_be(seed):
             kinds.add(reason)
             assert len(np.unique(values[~np.isnan(values)])) == 1, node.name
             continue
-        twin = twin_of(reason)
-        assert twin in there, (node.name, reason)
-        theirs = look(twin, table)
-        kinds.add(reason.partition(twin.name)[0])
+        other = equivalent_of(reason)
+        assert other in there, (node.name, reason)
+        theirs = look(other, table)
+        kinds.add(reason.partition(other.name)[0])
         if reason.startswith("the same values as"):
             np.testing.assert_array_equal(values, theirs)
-            assert candidate.twin is None
+            assert candidate.equivalent_to is None
         elif node.op == "sigmoid" and saturates(theirs):
             in_order = values[np.argsort(theirs)]
             assert (np.diff(in_order[~np.isnan(in_order)]) >= 0).all()
         else:
-            assert candidate.twin == twin
+            assert candidate.equivalent_to == other
             assert same_to_a_tree(values, theirs), (node.name, reason)
     assert kinds == {
         "for tree models equivalent to ",
@@ -303,13 +303,13 @@ def test_what_is_the_same_as_another_candidate_is_among_the_others():
         (["sigmoid"], set()),  # of a column, which is there
     ],
 )
-def test_a_candidate_is_dropped_only_if_its_twin_is_there(operators, kept):
+def test_a_candidate_is_dropped_only_if_its_equivalent_is_there(operators, kept):
     table = table_of(pd.DataFrame({"any": [-2.0, -1.0, 0.5, 1.5, 3.0] * 20}))
     found = Enumeration(pool_of(table), operators, len(table))
     assert {node.name for node in found.kept} == kept
 
 
-def test_calendar_parts_are_candidates_and_twins():
+def test_calendar_parts_are_candidates():
     """They are in the pool as keys, which makes them no features by itself."""
     table = table_of(pd.DataFrame({"t": make_frame(400)["t"]}))
     pool = with_calendar(pool_of(table), table)
@@ -328,7 +328,7 @@ def test_for_other_models_what_orders_the_rows_alike_is_not_the_same():
     assert {"log(positive)", "sqrt(positive)", "square(any)", "sigmoid(any)"} <= kept
     assert {"far/positive", "positive/far"} <= kept
     assert "abs(positive)" not in kept  # the very same values
-    assert all(c.twin is None for c in found.candidates)
+    assert all(c.equivalent_to is None for c in found.candidates)
     counted = count_candidates(pool, OPENFE, len(table), trees=False)
     assert counted.total() == len(found.candidates)
 

@@ -58,10 +58,10 @@ def test_what_is_called_the_same_is_the_same_to_a_tree():
     )
     table = Schema.learn(frame)[1]
     for c in Enumeration(pool_of(table), OPENFE, 200).candidates:
-        if c.twin is None:
+        if c.equivalent_to is None:
             continue
         x = fit(c.expression, table).values(table)
-        base = fit(c.twin, table).values(table)
+        base = fit(c.equivalent_to, table).values(table)
         ranks = rankdata(x), rankdata(base)
         alike = abs(np.corrcoef(*ranks)[0, 1])
         assert alike == pytest.approx(1.0), c.expression.name

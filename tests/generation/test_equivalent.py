@@ -88,7 +88,7 @@ def test_what_is_no_feature_is_still_an_argument():
 
 
 def test_functions_of_columns_are_arguments_though_they_are_no_good_features():
-    """The log of a column with zeros is no twin, and adds nothing by itself."""
+    """The log of a column with zeros is no equivalent, and adds nothing by itself."""
     X = table(1000)
     X.loc[:20, "a"] = 0.0
     y = np.sin(np.log(X["a"] + 1e-300) + X["b"])

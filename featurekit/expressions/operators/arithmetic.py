@@ -10,10 +10,10 @@ import numpy as np
 
 from featurekit.expressions.operators.base import (
     Bools,
-    Equivalent,
+    Equivalence,
+    EquivalenceRule,
     Floats,
     Operator,
-    Twin,
     register_all,
 )
 from featurekit.kernels.registry import kernel
@@ -42,47 +42,49 @@ def _count_missing(*gone: Bools) -> Floats:
     return np.sum(gone, axis=0, dtype=np.float64)
 
 
-def _of_sigmoid(x: Any) -> Twin:
-    return Twin()
+def _of_sigmoid(x: Any) -> Equivalence:
+    return Equivalence()
 
 
-def _of_abs(x: Any) -> Twin | None:
+def _of_abs(x: Any) -> Equivalence | None:
     if x.low >= 0:
-        return Twin(same=True)
-    return Twin() if x.high <= 0 else None
+        return Equivalence(same=True)
+    return Equivalence() if x.high <= 0 else None
 
 
-def _of_magnitude(x: Any) -> Twin:
-    return Twin() if x.low >= 0 or x.high <= 0 else Twin("abs")
+def _of_magnitude(x: Any) -> Equivalence:
+    return Equivalence() if x.low >= 0 or x.high <= 0 else Equivalence("abs")
 
 
-def _of_log(x: Any) -> Twin | None:
+def _of_log(x: Any) -> Equivalence | None:
     return None if x.has_zero else _of_magnitude(x)
 
 
-def _of_round(x: Any) -> Twin | None:
-    return Twin(same=True) if x.whole else None
+def _of_round(x: Any) -> Equivalence | None:
+    return Equivalence(same=True) if x.whole else None
 
 
 def _of_residual(x: Any) -> str | None:
     return "constant: whole numbers have no fraction" if x.whole else None
 
 
-def _of_min(a: Any, b: Any) -> Twin | None:
+def _of_min(a: Any, b: Any) -> Equivalence | None:
     if a.gaps or b.gaps or not (a.high <= b.low or b.high <= a.low):
         return None
-    return Twin(argument=int(b.high <= a.low), same=True)
+    return Equivalence(argument=int(b.high <= a.low), same=True)
 
 
-def _of_max(a: Any, b: Any) -> Twin | None:
+def _of_max(a: Any, b: Any) -> Equivalence | None:
     least = _of_min(a, b)
-    return least and Twin(argument=1 - least.argument, same=True)
+    return least and Equivalence(argument=1 - least.argument, same=True)
 
 
 ONE, TWO = ("numeric",), ("numeric", "numeric")
 
 
-def _of_one(name: str, about: str, equivalent: Equivalent, code: int) -> Elementwise:
+def _of_one(
+    name: str, about: str, equivalent: EquivalenceRule, code: int
+) -> Elementwise:
     return Elementwise(name, ONE, about, equivalent=equivalent, code=code)
 
 

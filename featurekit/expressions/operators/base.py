@@ -37,7 +37,7 @@ def check_increasing(values: Any, dtype: Any) -> None:
 
 
 @dataclass(frozen=True)
-class Twin:
+class Equivalence:
     """What an operator's values are equivalent to.
 
     Attributes
@@ -57,7 +57,7 @@ class Twin:
     same: bool = False
 
 
-Equivalent = Callable[..., Twin | str | None]
+EquivalenceRule = Callable[..., Equivalence | str | None]
 """Of the arguments, which say of their values what
 `featurekit.expressions.grammar.Member` says: low, high, whole, has_zero, gaps."""
 
@@ -92,7 +92,7 @@ class Operator:
         Other names that are understood wherever a name is read.
     equivalent : callable or None
         What a feature is equivalent to, given its arguments, or why it is constant;
-        None where it is neither. Its twin is tried in its place.
+        None where it is neither. The equivalent is tried in its place.
     """
 
     name: str
@@ -104,7 +104,7 @@ class Operator:
     separator: str = ";"
     label_of_option: str = ""
     former: tuple[str, ...] = ()
-    equivalent: Equivalent | None = None
+    equivalent: EquivalenceRule | None = None
 
     @property
     def learns(self) -> bool:
