@@ -25,8 +25,8 @@ TRIAL_ROWS = (800, 2400)
 TRIAL_CANDIDATES = 48
 SIZES_TRIED = 2.5
 """Numbers of features that the gate compares with none: the two smallest, or more."""
-_PER_CANDIDATE = 1_500
-"""Bytes of a candidate's expression and record."""
+_PER_CANDIDATE = 5_000
+"""Bytes of a candidate's expression, record and line of the report."""
 _FIXED = 120 << 20
 """Bytes of the libraries and kernels that a first fit loads."""
 
@@ -36,7 +36,8 @@ def bytes_needed(data: Data, plan: Plan) -> int:
 
     The first stage holds the columns once more in the order of the folds, as
     arguments, in the order of their values and stacked; the gate holds the training
-    and test rows of every fold for its models.
+    and test rows of every fold for its models; each fold's base model holds a
+    histogram for each leaf.
     """
     n, d = len(data.table), len(data.table.names)
     few = min(n, MAX_ROWS)
@@ -47,8 +48,11 @@ def bytes_needed(data: Data, plan: Plan) -> int:
     judged = 0
     if plan.judged:
         judged = data.folds.n_folds * few * (d + max(SIZES)) * 8
+    bins = min(255 if plan.judged else 63, max(1, n // 3))
+    histograms = data.folds.n_folds * 31 * bins * 16 * d
     candidates = _PER_CANDIDATE * data.space.n_scored * plan.order
-    return _FIXED + n * d * 8 + max(screening, models + ranks) + judged + candidates
+    arrays = n * d * 8 + max(screening, models + ranks) + judged + histograms
+    return _FIXED + arrays + candidates
 
 
 def estimate(data: Data, plan: Plan, begun: float) -> dict[str, Any]:
