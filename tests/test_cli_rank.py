@@ -260,7 +260,7 @@ def test_options_are_those_of_the_estimator(data):
         "--memory-limit", "2GiB", "--out", out,
     )  # fmt: skip
     ranker = fitted(
-        score="z", redundancy="3mr", missing="drop", alpha=0.5, order=3, n_bins=7,
+        criterion="z", redundancy="3mr", missing="drop", alpha=0.5, order=3, n_bins=7,
         categorical_features=["site", "id"], n_features_to_select=4,
         max_candidates=5, noise_controls=True, random_state=3, memory_limit=2**31,
     )  # fmt: skip
@@ -322,7 +322,7 @@ def test_the_layout_of_outrank(data):
 def test_scores_without_mi_are_not_scaled(data):
     out = data / "feature_singles.tsv"
     ranked("rows.parquet", "--score", "gini", "--controls", "--out", out)
-    ranker = fitted(score="gini", noise_controls=True)
+    ranker = fitted(criterion="gini", noise_controls=True)
     scores = ranker.scores_.set_index("feature")["score"]
     table = pd.read_csv(out, sep="\t")
     assert table.columns.tolist() == ["Feature", "Score gini"]

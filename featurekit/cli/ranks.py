@@ -114,7 +114,7 @@ class Ranking:
     def _show_scores(self) -> None:
         ranker, scores = self.ranker, self.scores
         crosses = int((scores["order"] > 1).sum())
-        score = ranker.redundancy or ranker.score
+        score = ranker.redundancy or ranker.criterion
         other = "excess" if score == "ami" and not crosses else "ami"
         most = ranker.n_features_to_select
         here = [
@@ -245,7 +245,7 @@ def _as_singles(ranking: Ranking) -> pd.DataFrame:
         _decorated(_name(line.feature, line.order), line.cardinality, line.coverage)
         for line in others.itertuples()
     ]
-    heuristic = _HEURISTICS.get(ranker.score, ranker.score)
+    heuristic = _HEURISTICS.get(ranker.criterion, ranker.criterion)
     score = pd.Series([label["score"], *others["score"]], dtype="float64")
     if "MI" in heuristic:
         least, most = score.min(), score.max()

@@ -31,6 +31,7 @@ Ints = NDArray[np.int64]
 
 MIN_VALUES = 1 << 10
 N_TOP = 5
+MIN_BINS = 3
 
 
 @dataclass(frozen=True, eq=False)
@@ -244,8 +245,20 @@ class Counts:
             table.merge(other.tables[name], codes, to, n_values)
         self.n_rows += other.n_rows
 
+    def class_rows(self) -> Ints:
+        """Rows of each class, int64 (n_classes,)."""
+        return self.tables[self.names[0]].classes()
+
     def finish(self, missing: str, n_bins: int, n_threads: int = 1) -> list[Counted]:
-        """The columns with their tables in an order that no row order can change."""
+        """The columns with their tables in an order that no row order can change.
+
+        Parameters
+        ----------
+        missing : {"category", "drop"}
+        n_bins : int
+            Of numbers on a scale.
+        n_threads : int
+        """
 
         def one(j: int) -> Counted:
             name = self.names[j]
@@ -264,6 +277,17 @@ def _each(work: Callable[[int], Any], n: int, n_threads: int) -> list[Any]:
 
     run_threads(one, range(n), n_threads)
     return out
+
+
+def bins_for(b: Ints, most: int) -> int:
+    """How many bins numbers are cut into, for classes of ``b`` rows; ``most`` at most.
+
+    Twice the rows to the power of 2/5 is what a test of equal classes can use (Mann and
+    Wald, 1942). Of classes of different sizes all but the largest decide.
+    """
+    b = b[b > 0]
+    rows = float(b.sum() - b.max(initial=0)) / max(len(b) - 1, 1)
+    return int(min(most, max(MIN_BINS, round(2 * rows**0.4))))
 
 
 def _counted(

@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import gammaln
 
 from featurekit.ranking.counting import Counted
 from featurekit.statistics.contingency import (
     CountTable,
+    count_of_counts,
     finish,
     null_moments,
 )
@@ -32,38 +34,65 @@ N_TOP = 5
 HALF = 0.5
 
 
+def reference_shard(shards: Sequence[Any], wanted: Any) -> int:
+    """The position of the shard that others are compared with; of None the first.
+
+    Raises
+    ------
+    ValueError
+        If there is no such shard.
+    """
+    if wanted is None:
+        return 0
+    for matches in (lambda label: label == wanted, lambda label: str(label) == wanted):
+        found = [i for i, label in enumerate(shards) if matches(label)]
+        if found:
+            return found[0]
+    shown = ", ".join(repr(label) for label in shards[:10])
+    raise ValueError(
+        f"drift_reference={wanted!r} is no shard; the shards are {shown}"
+        f"{', ...' if len(shards) > 10 else ''}"
+    )
+
+
 def drift_table(
-    columns: Sequence[Counted], shards: Sequence[Any], n_classes: int, missing: str
+    columns: Sequence[Counted],
+    shards: Sequence[Any],
+    n_classes: int,
+    missing: str,
+    reference: int = 0,
 ) -> list[tuple[Any, ...]]:
-    """Lines of `DRIFT_COLUMNS`: each column in each shard, against the first shard.
+    """Lines of `DRIFT_COLUMNS`: each column in each shard, against one shard.
 
     Parameters
     ----------
     columns : sequence of Counted
         With tables of shard * n_classes + class.
     shards : sequence
-        Labels, in order; the first is the reference.
+        Labels, in order.
     n_classes : int
     missing : {"category", "drop"}
+    reference : int
+        The shard that all are compared with.
     """
     lines = []
     for column in columns:
         totals = column.class_rows.reshape(len(shards), n_classes).sum(axis=1)
-        first_missing = missing == "category" and column.coverage < 1
-        reference = _shard(column.table, 0, n_classes)
-        first: Any = None
+        skipped = int(missing == "category" and column.coverage < 1)
+        tables = [_shard(column.table, s, n_classes) for s in range(len(shards))]
+        mi = [_mi_with_error(table) for table in tables]
+        sizes = [table.sum(axis=1) for table in tables]
+        coverage = [
+            float(size[skipped:].sum() / max(total, 1))
+            for size, total in zip(sizes, totals.tolist(), strict=True)
+        ]
         for s, label in enumerate(shards):
-            table = reference if s == 0 else _shard(column.table, s, n_classes)
-            sizes = table.sum(axis=1)
-            here = sizes[1:].sum() if first_missing else sizes.sum()
-            coverage = float(here / max(totals[s], 1))
-            mi = _mi_with_error(table)
-            first = (coverage, mi) if s == 0 else first
             lines.append(
                 (
                     column.name, label, int(totals[s]),
-                    *_between(reference.sum(axis=1), sizes, s == 0),
-                    coverage, coverage - first[0], mi[0], *_change(first[1], mi),
+                    *_between(sizes[reference], sizes[s], s == reference),
+                    coverage[s], coverage[s] - coverage[reference],
+                    mi[s][0], *_change(mi[reference], mi[s]),
                 )
             )  # fmt: skip
     return lines
@@ -89,6 +118,7 @@ def _between(p: Ints, q: Ints, same: bool) -> tuple[float, ...]:
     share_p = (p + HALF) / (p.sum() + HALF * k)
     share_q = (q + HALF) / (q.sum() + HALF * k)
     psi = float(((share_q - share_p) * np.log(share_q / share_p)).sum())
+    psi -= expected_psi(p + q, int(q.sum()))
     # rows of two shards: Jensen and Shannon's divergence is what the value tells of
     # the shard, and chance gives that as it gives any mutual information
     wide = np.stack([p, q], axis=1)
@@ -97,6 +127,38 @@ def _between(p: Ints, q: Ints, same: bool) -> tuple[float, ...]:
     new = float(q[p == 0].sum() / q.sum())
     gone = float(p[q == 0].sum() / p.sum())
     return psi, js["mi"], js["z"], js["p"], new, gone
+
+
+def expected_psi(sizes: Ints, n_shard: int) -> float:
+    """PSI on average when rows are dealt out to the two shards at random.
+
+    Parameters
+    ----------
+    sizes : int64 array (K,)
+        Rows of each value in both shards, each at least 1.
+    n_shard : int
+        Rows of one of them.
+    """
+    n, half = int(sizes.sum()), HALF * len(sizes)
+    a, times = count_of_counts(sizes)
+    # each value's rows in the shard, as far as they have any probability
+    mean = a * (n_shard / n)
+    reach = 9 * np.sqrt(mean * (1 - n_shard / n)) + 3
+    low = np.maximum(np.maximum(0, a - (n - n_shard)), np.floor(mean - reach))
+    high = np.minimum(np.minimum(a, n_shard), np.ceil(mean + reach))
+    lengths = (high - low + 1).astype(np.int64)
+    of = np.repeat(np.arange(len(a)), lengths)
+    first = np.cumsum(lengths) - lengths
+    k = low[of] + (np.arange(len(of)) - first[of])
+    rest = a[of] - k
+    ln_p = -sum(
+        gammaln(cell + 1) for cell in (k, rest, n_shard - k, n - n_shard - rest)
+    )
+    p = np.exp(ln_p - np.maximum.reduceat(ln_p, first)[of])
+    share = (k + HALF) / (n_shard + half)
+    other = (rest + HALF) / (n - n_shard + half)
+    psi = p * (share - other) * np.log(share / other)
+    return float(times @ (np.add.reduceat(psi, first) / np.add.reduceat(p, first)))
 
 
 def _mi_with_error(table: Ints) -> tuple[float, float]:

@@ -73,10 +73,21 @@ def importances(
 
     test = out > 0
     found = permutation_importance(
-        model, X[test], rows.y[test], scoring="neg_log_loss", n_repeats=3,
+        model, X[test], rows.y[test], scoring=_neg_log_loss, n_repeats=3,
         random_state=seed, n_jobs=1, sample_weight=out[test],
     )  # fmt: skip
     return found.importances_mean
+
+
+def _neg_log_loss(model: Any, X: Floats, y: Any, sample_weight: Any) -> float:
+    """Of the rows whose class the model knows; some may lack in either part."""
+    from sklearn.metrics import log_loss
+
+    known = np.isin(y, model.classes_)
+    return -log_loss(
+        y[known], model.predict_proba(X[known]), sample_weight=sample_weight[known],
+        labels=model.classes_,
+    )  # fmt: skip
 
 
 def _boosted(X: Floats, y: Any, times: Any, seed: int, n_threads: int) -> Any:

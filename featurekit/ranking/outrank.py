@@ -29,6 +29,7 @@ from featurekit.data.scan import UnsettledTypesError, is_source, scan
 from featurekit.data.usable import columns_without, usable_columns
 from featurekit.exceptions import (
     BackendUnavailableError,
+    warn,
 )
 from featurekit.execution.budget import Budget
 from featurekit.execution.memory import default_limit
@@ -47,6 +48,7 @@ from featurekit.ranking import drift, emit, heuristics, scoring
 from featurekit.ranking.counting import (
     Counted,
     Counts,
+    bins_for,
     warn_of_buckets,
 )
 from featurekit.ranking.cross_counting import count_crosses
@@ -69,6 +71,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 T = TypeVar("T")
+Ints = NDArray[np.int64]
 
 N_CROSSES = 100
 
@@ -83,7 +86,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
 
     Parameters
     ----------
-    score : str, default="ami"
+    criterion : str, default="ami"
         What to rank by. Of the table: "ami" (mutual information above chance, as a
         share of the most there could be), "mi", "excess", "z", "chi2", "cramers_v",
         "theils_u", "iv", "gini", "te_gain". "outrank" is the released package's
@@ -108,18 +111,25 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         Columns whose numbers are categories. "auto": whole numbers and booleans are,
         floats are not (pandas makes floats of whole numbers with gaps: name these, or
         give them as ``Int64``). Text always is. Other numbers are cut into
-        ``n_bins`` quantile bins.
+        quantile bins.
     drop : list of str or None, default=None
         Columns to leave out, such as ids and what is not known in time: they have no
         score and are never selected. Columns of lists, bytes and other objects are left
         out in any case, with a warning.
     n_bins : int, default=64
+        Quantile bins of numeric columns, at most. Where fewer rows are not in the
+        largest class there are fewer, 2 m^(2/5) for m rows in each of the other
+        classes: 64 from 5,900 rows on, 10 for 60 rows. A value that would fill two
+        bins or more has one of its own, and the others keep the rest.
     task : {"auto", "classification", "regression", "binary", "multiclass"}
         "auto" reads it off y as `OpenFE` does. Numbers are cut into ten quantile bins.
     drift_by : str or None, default=None
         A column (time, or a shard's name) by whose values the rows are compared in
         ``drift_``: each label, or ten quantile bins of numbers and times. "file" means
-        the file that rows come from.
+        the file that rows come from, unless a column has that name.
+    drift_reference : label or None, default=None
+        The shard that all are compared with, as ``drift_`` names it: a label, the least
+        value of a bin, the name of a file. None is the first in order.
     noise_controls : bool, default=False
         Put columns of pure noise of several cardinalities, a constant and the target
         itself into ``scores_``, to show where such rank.
@@ -168,9 +178,11 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         What each column is: kind, cardinality, coverage, share of values seen once, the
         most frequent values, and what is odd about it.
     drift_ : DataFrame
-        With ``drift_by``, each column in each shard against the first: PSI, Jensen and
-        Shannon's divergence with z and p, new and vanished values, coverage, and the
-        change of the mutual information with its z.
+        With ``drift_by``, each other column in each shard against the reference: the
+        population stability index above its mean without drift (which is .6 for 64
+        values and shards of 200 rows, so that the usual limits of .1 and .25 hold for
+        shards of any size), Jensen and Shannon's divergence with z and p, new and
+        vanished values, coverage, and the change of the mutual information with its z.
     target_entropy_ : float
         Nats; no mutual information is above it.
     n_rows_ : int
@@ -194,13 +206,20 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     - All rows are counted in one table, not the median of tables of small batches.
     - A cross is scored in whole numbers, told from its parts, and given by
       ``transform``.
-    - Whole numbers given as ``sample_weight`` repeat rows; fractions are an error, for
-      chance knows no fractions of a row.
+    - Whole numbers given as ``sample_weight`` repeat rows, and so their scale matters:
+      twice the weights are twice the evidence. Equal weights of any scale are none.
+      Other weights are an error: how many rows they stand for, which is what a test
+      against chance needs, they do not say.
 
     Crosses are searched for, and ``redundancy`` and models are computed, on at most
     262,144 distinct rows, those of the least hashes. What is reported of a cross is
     counted on all rows. A cross of more than four million values is left out, with a
     warning.
+
+    A fitted ranker holds the counts of all values of all columns, for ``partial_fit``
+    and ``merge``, and so does its pickle: distinct values of the training rows, ids and
+    texts among them, are in it. ``to_json`` writes no more than the scores and what the
+    selected crosses need.
 
     References
     ----------
@@ -228,7 +247,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     _counts: Counts
 
     _parameter_constraints: dict[str, Any] = {
-        "score": [StrOptions({*SCORES, "outrank", *heuristics.NAMES})],
+        "criterion": [StrOptions({*SCORES, "outrank", *heuristics.NAMES})],
         "order": [Interval(Integral, 1, 3, closed="both")],
         "redundancy": [StrOptions({"mrmr", "3mr"}), None],
         "n_features_to_select": [Interval(Integral, 1, None, closed="left"), None],
@@ -239,6 +258,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         "n_bins": [Interval(Integral, 2, 65536, closed="both")],
         "task": [StrOptions(set(TASKS))],
         "drift_by": [str, None],
+        "drift_reference": "no_validation",
         "noise_controls": ["boolean"],
         "reference_features": ["array-like", str, PathLike, None],
         "max_candidates": [Interval(Integral, 1, None, closed="left"), None],
@@ -257,7 +277,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
 
     def __init__(
         self,
-        score: str = "ami",
+        criterion: str = "ami",
         *,
         order: int = 1,
         redundancy: str | None = None,
@@ -269,6 +289,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         n_bins: int = 64,
         task: str = "auto",
         drift_by: str | None = None,
+        drift_reference: Any = None,
         noise_controls: bool = False,
         reference_features: Any = None,
         max_candidates: int | None = None,
@@ -280,7 +301,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         output_format: str = "codes",
         verbose: int = 0,
     ) -> None:
-        self.score = score
+        self.criterion = criterion
         self.order = order
         self.redundancy = redundancy
         self.n_features_to_select = n_features_to_select
@@ -291,6 +312,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         self.n_bins = n_bins
         self.task = task
         self.drift_by = drift_by
+        self.drift_reference = drift_reference
         self.noise_controls = noise_controls
         self.reference_features = reference_features
         self.max_candidates = max_candidates
@@ -318,7 +340,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             Of files the name of the target's column. Rows of files without a target
             are passed over with a warning.
         sample_weight : array-like of shape (n,), optional
-            Whole numbers: how often each row counts.
+            Whole numbers, how often each row counts; or equal weights.
 
         Returns
         -------
@@ -353,8 +375,10 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         X, y, sample_weight
             As for ``fit``, rows in memory.
         classes : array-like, optional
-            All labels there can be; without, labels may come later. A numeric target
-            is cut into bins by the rows of the first call.
+            All labels there can be; without, labels may come later. With task="auto" a
+            target of few whole numbers is classes until more than 20 of them, or
+            fractions, have come; then, and else from the first call on, a numeric
+            target is cut into bins by the rows so far.
 
         Returns
         -------
@@ -366,6 +390,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             self._check_device()
         self._refuse_passes("partial_fit")
         source = self._in_memory(X, y, sample_weight, reset=first)
+        self._check_number(source)
         if not first:
             target, counts = copy.deepcopy(self._target), self._counts
         else:
@@ -377,11 +402,14 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             counts = self._new_counts(source, len(target.labels))
         block = next(source.blocks())
         # what may be refused comes before anything is changed
+        to = None
+        if not first:
+            to = target.reconsider(counts.class_rows(), block.y, block.times)
         codes = target.encode(block.y, "y", grow=classes is None)
         raws = counts.raws(block.columns, self._n_threads())
         if first:
             self._target, self._counts = target, counts
-        self._follow(target)
+        self._follow(target, to)
         self._counts.add(raws, codes, block.times, self._n_threads())
         warn_of_buckets(self._counts)
         if len(self._target.labels) > 1:
@@ -401,6 +429,10 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         """
         check_is_fitted(self, "_counts")
         check_is_fitted(other, "_counts")
+        if other is self:
+            raise ValueError(
+                "merge(self) would count every row twice; pass a ranker of other rows"
+            )
         self._refuse_passes("merge")
         other._refuse_passes("merge")
         target = copy.deepcopy(self._target)
@@ -409,6 +441,8 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         self._counts.check_merge(other._counts)
         self._follow(target)
         self._counts.merge(other._counts, to)
+        target = copy.deepcopy(target)
+        self._follow(target, target.reconsider(self._counts.class_rows()))
         self._rank(Passes(None, self._target, self._counts))
         return self
 
@@ -420,11 +454,13 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 "often as needed."
             )
 
-    def _follow(self, target: TargetCodes) -> None:
-        """Let the tables follow labels that were added."""
+    def _follow(self, target: TargetCodes, to: Ints | None = None) -> None:
+        """Let the tables follow labels that were added, or classes that became bins."""
         old, labels = self._target.labels, target.labels
         self._target = target
-        if old != labels:
+        if to is not None:
+            self._counts.reclass(to, len(labels))
+        elif old != labels:
             place = {label: i for i, label in enumerate(labels)}
             to = np.array([place[label] for label in old], np.int64)
             self._counts.reclass(to, len(labels))
@@ -480,20 +516,26 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             categorical = {name: i in asked for i, name in enumerate(source.header)}
         return Counts(source.names, n_classes, categorical, self.memory_limit)
 
+    def _check_number(self, source: Source) -> None:
+        """Whether there are as many columns as are to be selected."""
+        if self.order == 1 and self.n_features_to_select is not None:
+            refuse_too_many(self.n_features_to_select, len(source.names))
+
     def _needs_rows(self) -> bool:
         """Whether tables of single columns are not enough."""
-        of_rows = self.score == "outrank" or self.score in heuristics.NAMES
+        of_rows = self.criterion == "outrank" or self.criterion in heuristics.NAMES
         return of_rows or self.order > 1 or self.redundancy is not None
 
     def _fit(self, source: Source) -> OutRank:
-        if self.order == 1 and self.n_features_to_select is not None:
-            refuse_too_many(self.n_features_to_select, len(source.names))
-        if self.reference_features is not None and self.score != "surrogate":
-            raise ValueError("reference_features goes with score='surrogate'")
-        if self.score == "outrank" and (source.weighted or not source.in_memory):
+        self._check_number(source)
+        if self.drift_reference is not None and self.drift_by is None:
+            raise ValueError("drift_reference names a shard of drift_by, which is None")
+        if self.reference_features is not None and self.criterion != "surrogate":
+            raise ValueError("reference_features goes with criterion='surrogate'")
+        if self.criterion == "outrank" and (source.weighted or not source.in_memory):
             raise ValueError(
-                "score='outrank' depends on the order of rows: it takes rows in "
-                "memory, without weights. It estimates what score='excess' computes."
+                "criterion='outrank' depends on the order of rows: it takes rows in "
+                "memory, without weights. It estimates what criterion='excess' is."
             )
         budget = Budget(self.time_budget)
         with budget, Progress(self, self._n_phases(), budget, self.verbose) as progress:
@@ -502,6 +544,8 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
                 target = TargetCodes.learn(blocks, self.task, source.y_name)
                 target.check()
             shards = learn_shards(source, self.drift_by, target)
+            if shards is not None:
+                drift.reference_shard(shards.lows, self.drift_reference)
             n_shards = 1 if shards is None else len(shards.labels)
             counts = self._new_counts(source, n_shards * len(target.labels))
             run = Passes(
@@ -523,7 +567,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
 
     def _n_phases(self) -> int:
         """Target, count and rank; the sample of rows, pairs, triples and crosses."""
-        rows = self._needs_rows() and self.score != "outrank"
+        rows = self._needs_rows() and self.criterion != "outrank"
         return 3 + rows + (self.order if rows and self.order > 1 else 0)
 
     # -- rank ----------------------------------------------------------------------
@@ -531,9 +575,10 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     def _rank(self, run: Passes) -> None:
         """From counts to scores, choices and tables."""
         n_threads = self._n_threads()
-        columns = run.counts.finish(self.missing, self.n_bins, n_threads)
         n_classes = len(run.target.labels)
-        b = columns[0].class_rows.reshape(-1, n_classes).sum(axis=0)
+        b = run.counts.class_rows().reshape(-1, n_classes).sum(axis=0)
+        n_bins = bins_for(b, self.n_bins)
+        columns = run.counts.finish(self.missing, n_bins, n_threads)
         for name in ("pair_scores_", "drift_", "classes_"):
             self.__dict__.pop(name, None)  # of an earlier fit that was asked for more
         self.class_counts_ = b
@@ -545,18 +590,19 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         with run.phase("rank", len(columns)) as step:
             lines = scoring.column_lines(
-                columns, b, self.score, seed if self.noise_controls else None, n_threads
-            )
+                columns, b, self.criterion, seed if self.noise_controls else None,
+                n_threads,
+            )  # fmt: skip
             for _ in columns:
                 step()
         order = None
-        if self.score == "outrank":
+        if self.criterion == "outrank":
             scoring.shift(lines, columns, run.kept[0], n_classes)
         elif self._needs_rows():
             with run.phase("sample", run.n_blocks) as step:
                 blocks = _counting(run.coded(n_threads), step)
                 rows = sample_rows(columns, blocks, n_classes)
-            if self.score in heuristics.NAMES:
+            if self.criterion in heuristics.NAMES:
                 self._score_by_model(lines, rows, seed)
             if self.redundancy is not None:
                 order = self._choose(lines, rows, columns, run.budget)
@@ -567,7 +613,12 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         quality = drift.quality_table(columns, self.missing)
         self.quality_ = _frame(drift.QUALITY_COLUMNS, quality)
         if run.shards is not None:
-            found = drift.drift_table(columns, run.shards.lows, n_classes, self.missing)
+            shards = run.shards.lows
+            found = drift.drift_table(
+                [column for column in columns if column.name != run.drift_by],
+                shards, n_classes, self.missing,
+                drift.reference_shard(shards, self.drift_reference),
+            )  # fmt: skip
             self.drift_ = _frame(drift.DRIFT_COLUMNS, found)
 
     def _score_by_model(self, lines: list[Line], rows: Rows, seed: int) -> None:
@@ -576,7 +627,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             names = [line.feature for line in lines if line.position is not None]
             reference = heuristics.reference_sets(self.reference_features, names)
         found = heuristics.importances(
-            self.score, rows, seed, self._n_threads(), reference
+            self.criterion, rows, seed, self._n_threads(), reference
         )
         for line in lines:
             if line.position is not None:
@@ -589,7 +640,9 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         assert self.redundancy is not None
         here = [line for line in lines if line.position is not None]
         relevance = scoring.as_shares(
-            np.array([line.score for line in here]), self.score, self.target_entropy_
+            np.array([line.score for line in here]),
+            self.criterion,
+            self.target_entropy_,
         )
         n_choose = min(self.n_features_to_select or len(here), len(here))
         order, criterion, pairs = choose(
@@ -615,7 +668,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             run, columns, found, self.missing, self._memory_limit(), self._n_threads()
         )
         scoring.score_crosses(
-            lines, n_tried, self.score, self.redundancy is not None,
+            lines, n_tried, self.criterion, self.redundancy is not None,
             self.target_entropy_,
         )  # fmt: skip
         return lines
@@ -636,6 +689,13 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         self.ranking_[at] = np.arange(1, self.n_features_in_ + 1)
         chosen = scoring.selected(lines, self.alpha)
         chosen = chosen[: self.n_features_to_select]
+        if not chosen:
+            least = min(line.statistics["q"] for line in lines)
+            warn(
+                "No column is selected: chance explains all of them at a "
+                f"false-discovery rate of alpha={self.alpha} (the least q is "
+                f"{least:.3g}). Raise alpha, or pass alpha=None, which tests nothing."
+            )
         kept = [x.position for x in chosen if x.position is not None]
         self._support = np.zeros(self.n_features_in_, bool)
         self._support[self._used[kept]] = True

@@ -122,7 +122,7 @@ def learn_shards(
         return None
     if drift_by == source.y_name and drift_by not in source.names:
         raise SchemaError(f"drift_by={drift_by!r} is the target; name a column")
-    if drift_by == "file" and source.files:
+    if source.by_file(drift_by):
         paths = [Path(file) for file in source.files]
         names = [path.name for path in paths]
         if len(set(names)) < len(names):

@@ -67,6 +67,11 @@ class Line:
     members: list[Counted] = field(default_factory=list)
     combinations: Combinations | None = None
 
+    @property
+    def constant(self) -> bool:
+        """Whether it is the same on every row, so that chance gives it nothing."""
+        return self.statistics["emi"] == 0
+
     def row(self) -> tuple[Any, ...]:
         """The values of `SCORE_COLUMNS`."""
         known = self.statistics | {
@@ -224,15 +229,15 @@ def _score_of_cross(line: Line, score: str, by_gain: bool, h: float) -> float:
 
 
 def in_order(lines: list[Line], order: list[int] | None) -> list[Line]:
-    """Lines by score; columns in the order given, if one is."""
+    """Lines by score; columns in the order given, if one is; constants last."""
     score = np.array([line.score for line in lines], np.float64)
     score[np.isnan(score)] = -np.inf
     ranked = [lines[i] for i in np.argsort(-score, kind="stable")]
-    if order is None:
-        return ranked
-    columns = {x.position: x for x in lines if x.position is not None}
-    chosen = iter(order)
-    return [x if x.position is None else columns[next(chosen)] for x in ranked]
+    if order is not None:
+        columns = {x.position: x for x in lines if x.position is not None}
+        chosen = iter(order)
+        ranked = [x if x.position is None else columns[next(chosen)] for x in ranked]
+    return sorted(ranked, key=lambda line: line.constant)
 
 
 def selected(lines: list[Line], alpha: float | None) -> list[Line]:

@@ -13,6 +13,7 @@ from featurekit.data.frames import Frame, Series, open_frame
 from featurekit.data.scan import Scan, check_targets, with_target
 from featurekit.data.usable import columns_without, usable_names
 from featurekit.exceptions import SchemaError
+from featurekit.fitting import counting_weights
 from featurekit.fitting.reading import take_rows
 
 Ints = NDArray[np.int64]
@@ -71,6 +72,10 @@ class MemorySource:
     def targets(self) -> Iterator[tuple[Series, Ints | None]]:
         """The target, block by block, and how often rows count."""
         yield self._y, self._times
+
+    def by_file(self, shard: str | None) -> bool:
+        """Whether ``shard`` is a row's file; no rows here have one."""
+        return False
 
     def columns(self, name: str) -> Iterator[tuple[Series, Ints | None]]:
         """One column, block by block, and how often rows count."""
@@ -135,6 +140,10 @@ class FileSource:
         check_targets(n_lost, n_rows, self.y_name)
         self.n_blocks = n_blocks
 
+    def by_file(self, shard: str | None) -> bool:
+        """Whether ``shard`` is a row's file: "file", unless a column is so named."""
+        return shard == "file" and "file" not in (*self.header, self.y_name)
+
     def columns(self, name: str) -> Iterator[tuple[Series, Ints | None]]:
         """One column, block by block."""
         for block in self._scan.blocks([name, self.y_name], BLOCK_ROWS):
@@ -155,7 +164,7 @@ class FileSource:
         """
         place = {name: i for i, name in enumerate(self.files)}
         wanted = list(self.names if names is None else names)
-        by_file = shard == "file"
+        by_file = self.by_file(shard)
         more = [] if shard is None or by_file or shard in wanted else [shard]
         for block in self._scan.blocks([*wanted, *more, self.y_name], BLOCK_ROWS):
             there = with_target(block.frame, self.y_name)
@@ -177,22 +186,30 @@ Source = MemorySource | FileSource
 BLOCK_ROWS = 1 << 18
 
 
-def whole_weights(weights: NDArray[Any]) -> Ints:
-    """Weights as numbers of rows.
+def whole_weights(weight: NDArray[np.float64]) -> Ints | None:
+    """Weights as numbers of rows; None where all are equal, and no such numbers.
 
     Raises
     ------
     ValueError
-        For fractions.
+        For other weights than whole ones, and for such that are no numbers of rows.
     """
-    times = np.asarray(weights)
-    if (times != np.floor(times)).any():
+    counted = counting_weights(weight)
+    if counted is None:
+        return None
+    if (counted % 1 != 0).any():
+        fractions = int((weight % 1 != 0).sum())
+        what = f"add up to {weight.sum():.3g}"
+        if fractions:
+            what = f"are fractions in {fractions} of {len(weight)} rows"
         raise ValueError(
-            "sample_weight must be whole numbers, 0 or more: they say how often a row "
-            "counts, and chance is computed for a number of rows. Round them, or "
-            "multiply by what makes them whole."
+            f"the values of sample_weight {what}: OutRank needs whole numbers that say "
+            "how often each row counts, for what chance gives depends on the number of "
+            "rows. Multiplying weights would make evidence out of nothing. Leave them "
+            "out, or draw rows in proportion to them: w.sum()**2 / (w**2).sum() rows "
+            "are worth as much."
         )
-    return times.astype(np.int64)
+    return counted.astype(np.int64)
 
 
 def _rows_of(frame: Frame, there: NDArray[np.bool_]) -> Frame:

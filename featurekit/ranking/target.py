@@ -45,7 +45,12 @@ class TargetCodes:
         Least value of each bin as it was given; the labels of classes.
     shards : bool
         Whether these are shards, which may be points in time.
+    guessed : bool
+        Whether few whole numbers were taken for classes: more rows may show that they
+        are a quantity.
     """
+
+    guessed = False
 
     def __init__(
         self,
@@ -102,7 +107,8 @@ class TargetCodes:
         order = vocabulary.order()
         values = vocabulary.distinct()
         found = [values[i - 1] for i in order]
-        if task == "auto":
+        guess = task == "auto"
+        if guess:
             task = _guess(vocabulary, found, labels)
             quantity = task == "regression" and vocabulary.dtype != "duration"
             if quantity and not shards and vocabulary.shift == 0:
@@ -117,7 +123,10 @@ class TargetCodes:
         if task == "regression":
             return cls._binned(vocabulary, order, sizes, name, shards)
         known = [plain_label(v, vocabulary.dtype) for v in found]
-        return cls("classification", known, shards=shards)
+        classes = cls("classification", known, shards=shards)
+        numbers = vocabulary.family in ("whole", "number") and not labels
+        classes.guessed = guess and numbers and vocabulary.dtype != "boolean"
+        return classes
 
     @classmethod
     def _binned(
@@ -131,11 +140,50 @@ class TargetCodes:
         if vocabulary.family == "text":
             raise text_is_no_number(name)
         values = np.asarray(vocabulary.distinct())[order - 1]
-        groups = quantile_groups(sizes[order], TARGET_BINS)
-        lows = values[np.flatnonzero(np.diff(groups, prepend=-1))]
+        lows = _lows(values, sizes[order])
         labels = list(range(len(lows)))
         edges = lows[1:].astype(np.float64)
         return cls("regression", labels, edges, lows.tolist(), shards)
+
+    def reconsider(
+        self, sizes: Ints, y: Series | None = None, times: Any = None
+    ) -> Any:
+        """Turn guessed classes into bins where they are no classes after all.
+
+        Parameters
+        ----------
+        sizes : int64 array (classes,)
+            Rows of each class so far.
+        y : series, optional
+            More rows, not among them.
+        times : int64 array, optional
+            How often each of these counts.
+
+        Returns
+        -------
+        int64 array (classes,) or None
+            The bin of each class; None where the classes stay.
+        """
+        if not self.guessed:
+            return None
+        known = np.array(self.labels, np.float64)
+        new = np.zeros(0)
+        if y is not None and len(y):
+            raw = read_target(y, "y", self.shards)
+            if raw.family not in ("whole", "number"):
+                return None
+            new = np.asarray(_values(raw)).astype(np.float64)
+        values, at = np.unique(np.concatenate([known, new]), return_inverse=True)
+        if len(values) <= MAX_GUESSED_CLASSES and (values % 1 == 0).all():
+            return None
+        counts = np.ones(len(new)) if times is None else times
+        rows = np.bincount(at, np.concatenate([sizes, counts])).astype(np.int64)
+        warn_of_labels(values.tolist(), int(rows.sum()))
+        lows = _lows(values[rows > 0], rows[rows > 0])
+        self.task, self.guessed = "regression", False
+        self.labels, self.lows = list(range(len(lows))), lows.tolist()
+        self.edges = lows[1:]
+        return np.searchsorted(self.edges, known, side="right")
 
     def encode(self, y: Series, name: str, grow: bool = False) -> Labels:
         """Class codes of a block; with ``grow`` labels not seen before are added.
@@ -192,6 +240,12 @@ class TargetCodes:
                 f"y has {len(self.labels):,} classes, more than {MAX_CLASSES:,}: is it "
                 "an id? For numbers use task='regression'."
             )
+
+
+def _lows(values: NDArray[Any], sizes: Ints) -> NDArray[Any]:
+    """The least value of each bin."""
+    groups = quantile_groups(sizes, TARGET_BINS)
+    return values[np.flatnonzero(np.diff(groups, prepend=-1))]
 
 
 def _in_order(labels: Iterable[Any]) -> list[Any]:

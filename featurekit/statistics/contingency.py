@@ -300,12 +300,40 @@ def quantile_groups(sizes: Ints, n_bins: int) -> Ints:
     """
     if len(sizes) <= n_bins:
         return np.arange(len(sizes))
+    n = int(sizes.sum())
+    heavy = np.flatnonzero(sizes * n_bins >= 2 * n)
+    if len(heavy):
+        return _groups_beside(heavy, sizes, n_bins)
     # a value goes by its middle row, so that a frequent one leaves the rare ones before
     # and behind it to bins of their own
     middle = 2 * np.cumsum(sizes) - sizes
-    bins = middle * n_bins // (2 * int(sizes.sum()))
+    bins = middle * n_bins // (2 * n)
     changed = np.concatenate([[0], (bins[1:] != bins[:-1]).astype(np.int64)])
     return np.cumsum(changed)
+
+
+def _groups_beside(heavy: Ints, sizes: Ints, n_bins: int) -> Ints:
+    """Groups where some values fill two bins or more: each its own, the rest shared.
+
+    What lies between heavy values gets at least the bins of its rows' share, and of
+    those that the heavy values leave again in proportion to its rows.
+    """
+    first, last = np.append(0, heavy + 1), np.append(heavy, len(sizes))
+    before = np.append(0, np.cumsum(sizes))
+    rows = before[last] - before[first]
+    bins = -(-rows * n_bins // before[-1])
+    left = n_bins - len(heavy) - int(bins.sum())
+    bins += np.diff(left * np.cumsum(rows) // max(int(rows.sum()), 1), prepend=0)
+    groups = np.empty(len(sizes), np.int64)
+    n_groups = 0
+    for i, (start, end) in enumerate(zip(first.tolist(), last.tolist(), strict=True)):
+        if end > start:
+            groups[start:end] = n_groups + quantile_groups(sizes[start:end], bins[i])
+            n_groups = int(groups[end - 1]) + 1
+        if i < len(heavy):
+            groups[end] = n_groups
+            n_groups += 1
+    return groups
 
 
 def count_of_counts(sizes: Ints) -> tuple[Ints, Ints]:

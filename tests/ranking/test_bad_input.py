@@ -60,7 +60,11 @@ def test_bad_rows(X, y, error, match):
 @pytest.mark.parametrize(
     "weight, match",
     [
-        (np.full(30, 0.5), "whole numbers, 0 or more.*Round them, or multiply"),
+        (np.arange(30) / 10, "fractions in 27 of 30 rows.*evidence out of nothing"),
+        (
+            1e17 * (1 + np.arange(30) % 3),
+            "add up to 6e.18: OutRank needs whole numbers",
+        ),
         (-np.ones(30), "negative values, in 30 of 30"),
         (np.full(30, np.nan), "NaN"),
         (np.ones(29), r"sample_weight.shape == \(29,\)"),
@@ -73,10 +77,25 @@ def test_bad_weights(weight, match):
         OutRank().fit(X3, Y2, sample_weight=weight)
 
 
+@pytest.mark.parametrize("weight", [1e-12, 1 / 30, 0.5, 1e17, 1e30])
+def test_equal_weights_of_any_scale_are_none(weight):
+    weights = np.full(30, weight)
+    assert_same(fitted(X3, Y2), fitted(X3, Y2, weights))
+    weights[::7] = 0
+    assert_same(fitted(X3, Y2, (weights > 0) * 1), fitted(X3, Y2, weights))
+
+
+def test_whole_weights_are_evidence():
+    """Each row a thousand times is a thousand times the rows."""
+    one, many = fitted(X3, Y2), fitted(X3, Y2, np.full(30, 1000))
+    assert many.n_rows_ == 30_000
+    assert scores_of(many, "p").max() < scores_of(one, "p").min()
+
+
 @pytest.mark.parametrize(
     "name, value",
     [
-        ("score", "MI"),
+        ("criterion", "MI"),
         ("order", 0),
         ("order", 4),
         ("redundancy", "max"),
@@ -159,7 +178,11 @@ def test_a_scale_without_an_end_has_no_values():
 
 def test_nothing_but_columns_that_say_nothing():
     X = pd.DataFrame({"a": [None] * 20, "b": [1] * 20, "c": range(20)})
-    for params in ({"order": 3}, {"redundancy": "mrmr"}, {"score": "random_forest"}):
+    for params in (
+        {"order": 3},
+        {"redundancy": "mrmr"},
+        {"criterion": "random_forest"},
+    ):
         ranker = fitted(X, np.arange(20) % 2, **params)
         assert len(ranker.scores_[ranker.scores_["order"] == 1]) == 3
         assert ranker.crosses_ == []
@@ -363,8 +386,8 @@ def test_a_target_of_more_numbers_than_the_limit(monkeypatch, family):
 PASSES = {
     "order": {"order": 2},
     "redundancy": {"redundancy": "mrmr"},
-    "model": {"score": "lightgbm"},
-    "shift": {"score": "outrank"},
+    "model": {"criterion": "lightgbm"},
+    "shift": {"criterion": "outrank"},
     "drift": {"drift_by": "a"},
 }
 
@@ -379,6 +402,72 @@ def test_what_takes_more_than_counts_of_columns(params):
         one.merge(two)
     with pytest.raises(ValueError, match="merge adds counts"):
         two.merge(one)
+
+
+def blocks_of(X, y, *ends):
+    """Fed to a ranker one after the other."""
+    ranker = OutRank()
+    start = 0
+    for end in (*ends, len(y)):
+        ranker.partial_fit(X[start:end], y[start:end])
+        start = end
+    return ranker
+
+
+def test_few_whole_numbers_at_first_are_no_classes_for_good():
+    """Counts of 2,000 rows, of which the first 15 show a dozen."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(
+        {"x": rng.integers(0, 40, 2000), "noise": rng.integers(0, 9, 2000)}
+    )
+    y = 12 * X["x"].to_numpy() + rng.integers(0, 5, 2000)
+    whole, part = fitted(X, y), blocks_of(X, y, 15)
+    assert part.task_ == whole.task_ == "regression" and not hasattr(part, "classes_")
+    assert part.n_rows_ == 2000 and len(part.class_counts_) == 10
+    assert_same(whole, part)  # the bins are those of all rows so far
+    later = blocks_of(X, y, 8, 15, 200)
+    assert scores_of(later)["x"] == pytest.approx(scores_of(whole)["x"], abs=0.05)
+
+
+def test_fractions_after_whole_numbers_are_no_classes():
+    X = pd.DataFrame({"x": np.arange(400) % 40})
+    y = X["x"].to_numpy() / 4.0
+    first = np.flatnonzero(y % 1 == 0)[:8]
+    order = np.r_[first, np.setdiff1d(np.arange(400), first)]
+    part = blocks_of(X.iloc[order], y[order], 8)
+    assert part.task_ == "regression" and part.n_rows_ == 400
+
+
+def test_few_whole_numbers_in_two_parts_that_are_merged():
+    X = pd.DataFrame({"x": np.arange(600) % 30})
+    y = 3 * X["x"].to_numpy()
+    low, high = y < 45, y >= 45
+    one, two = fitted(X[low], y[low]), fitted(X[high], y[high])
+    assert one.task_ == "classification"
+    assert one.merge(two).task_ == "regression" and one.n_rows_ == 600
+    assert_same(fitted(X, y), one)
+
+
+def test_classes_that_were_asked_for_stay():
+    y = np.arange(300) % 60
+    X = pd.DataFrame({"x": y})
+    ranker = OutRank(task="classification").partial_fit(X[:10], y[:10])
+    assert len(ranker.partial_fit(X[10:], y[10:]).classes_) == 60
+
+
+def test_merging_a_ranker_with_itself():
+    ranker = fitted(X3, Y2)
+    with pytest.raises(ValueError, match=r"merge\(self\) would count every row twice"):
+        ranker.merge(ranker)
+    assert ranker.n_rows_ == 30
+
+
+def test_more_columns_than_there_are():
+    message = "n_features_to_select=11, but X has 2 columns to select from"
+    with pytest.raises(ValueError, match=message):
+        OutRank(n_features_to_select=11).fit(X3, Y2)
+    with pytest.raises(ValueError, match=message):
+        OutRank(n_features_to_select=11).partial_fit(X3, Y2)
 
 
 def test_labels_that_were_not_announced():

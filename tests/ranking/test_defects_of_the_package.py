@@ -21,7 +21,7 @@ def test_1_blocks_of_rows_are_no_noise():
     line = only(x, y)
     assert line["mi"] == pytest.approx(np.log(2), rel=1e-12)
     assert line["ami"] == pytest.approx(1.0, rel=1e-12)
-    assert only(x, y, score="outrank")["score"] == pytest.approx(0.0, abs=1e-12)
+    assert only(x, y, criterion="outrank")["score"] == pytest.approx(0.0, abs=1e-12)
     order = np.random.default_rng(0).permutation(len(y))
     assert only(x[order], y[order])["ami"] == line["ami"]
 
@@ -143,7 +143,7 @@ def test_no_score_is_silently_zero():
     """There names that were not known gave 0 for every column."""
     X, y = make_table(100)
     with pytest.raises(ValueError, match="'score' parameter of OutRank must be a str"):
-        fitted(X, y, score="MI-numba-3mr")
+        fitted(X, y, criterion="MI-numba-3mr")
 
 
 def test_no_rows_are_lost_at_the_end():

@@ -9,7 +9,7 @@ import pytest
 
 from featurekit.datasets import make_ctr
 from featurekit.exceptions import SchemaError
-from featurekit.ranking.drift import DRIFT_COLUMNS, QUALITY_COLUMNS
+from featurekit.ranking.drift import DRIFT_COLUMNS, QUALITY_COLUMNS, expected_psi
 from tests.ranking import fitted, make_table, scores_of
 
 
@@ -38,7 +38,7 @@ def test_drifting_columns_stand_out():
     assert tuple(ranker.drift_) == DRIFT_COLUMNS
     last = ranker.drift_[ranker.drift_["shard"] == ranker.drift_["shard"].max()]
     last = last.set_index("feature")
-    assert len(last) == 13 and data.truth.drifting
+    assert len(last) == 12 and data.truth.drifting  # "day" is not held against itself
     stable = [n for n in data.X if n not in (*data.truth.drifting, "day")]
     assert last.loc[list(data.truth.drifting), "js_z"].min() > 20
     assert last.loc[stable, "js_z"].abs().max() < 4
@@ -81,7 +81,9 @@ def test_divergences_by_their_formulas():
     js = (p * np.log(p / middle)).sum() / 2 + (q * np.log(q / middle)).sum() / 2
     assert line["js"] == pytest.approx(js)  # shards of as many rows
     psi = ((q - p) * np.log(q / p)).sum()
-    assert line["psi"] == pytest.approx(psi, rel=0.01)  # but for half a row each
+    chance = (len(p) - 1) * 2 / 1500  # its mean without drift, for full cells
+    # but for half a row each
+    assert line["psi"] == pytest.approx(psi - chance, rel=0.01)
     assert line["n_rows"] == 1500
 
 
@@ -98,6 +100,81 @@ def test_no_drift_of_any_cardinality():
     for what in ("js_z", "mi_z"):
         assert others[what].abs().max() < 4.5
         assert abs(others[what].mean()) < 0.3 and 0.6 < others[what].std() < 1.3
+
+
+@pytest.mark.parametrize("n, limit", [(400, 0.25), (2000, 0.1)])
+def test_psi_without_drift_is_0_on_average(n, limit):
+    """And below the usual limits, whatever the number of values."""
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame(rng.normal(size=(n, 30))).add_prefix("c")
+    X["many"] = rng.integers(0, n // 2, n)
+    X["flag"] = rng.random(n) < 0.02
+    X["half"] = np.where(np.arange(n) < n // 2, "a", "b")
+    ranker = fitted(X, rng.integers(0, 2, n), drift_by="half")
+    psi = ranker.drift_[ranker.drift_["shard"] == "b"].set_index("feature")["psi"]
+    assert "half" not in psi.index
+    assert abs(psi.drop("many").mean()) < 0.01
+    assert psi.abs().max() < limit
+
+
+def test_expected_psi_is_the_mean_over_shuffles():
+    rng = np.random.default_rng(0)
+    sizes = np.concatenate([np.ones(40, int), np.full(10, 7), [300, 1000]])
+    n, n_shard = int(sizes.sum()), 500
+    half = 0.5 * len(sizes)
+    found = []
+    for _ in range(4000):
+        q = rng.multivariate_hypergeometric(sizes, n_shard)
+        share = (q + 0.5) / (n_shard + half)
+        other = (sizes - q + 0.5) / (n - n_shard + half)
+        found.append(((share - other) * np.log(share / other)).sum())
+    error = np.std(found) / np.sqrt(len(found))
+    assert abs(expected_psi(sizes, n_shard) - np.mean(found)) < 4 * error
+    assert expected_psi(np.array([50]), 20) == pytest.approx(0, abs=1e-15)
+
+
+def test_drift_p_of_a_small_shard():
+    """Five rows of 3,000: p is that of shuffles, not of the gamma law."""
+    p = []
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        X = pd.DataFrame(rng.integers(0, 300, (3000, 20))).add_prefix("c")
+        shard = np.zeros(3000, int)
+        shard[rng.permutation(3000)[:5]] = 1
+        X["shard"] = np.where(shard, "new", "base")
+        ranker = fitted(X, rng.integers(0, 2, 3000), drift_by="shard")
+        p += ranker.drift_[ranker.drift_["shard"] == "new"]["js_p"].tolist()
+    assert len(p) == 200 and (np.array(p) < 0.01).sum() <= 7
+
+
+def test_the_reference_shard_is_named():
+    rng = np.random.default_rng(0)
+    X = pd.DataFrame({"part": rng.choice(["test", "train"], 2000)})
+    X["x"] = rng.integers(0, 5, 2000) * (X["part"] == "train")
+    X["when"] = pd.Timestamp("2024-01-01") + pd.to_timedelta(np.arange(2000), unit="h")
+    y = rng.integers(0, 2, 2000)
+    first = fitted(X, y, drift_by="part")
+    assert line_of(first, "x", "test")["psi"] == 0 < line_of(first, "x", "train")["psi"]
+    named = fitted(X, y, drift_by="part", drift_reference="train")
+    assert line_of(named, "x", "train")["psi"] == 0 < line_of(named, "x", "test")["psi"]
+    assert line_of(named, "x", "test")["gone_share"] > 0.7
+    last = fitted(X, y, drift_by="when").drift_["shard"].iloc[-1]
+    by_time = fitted(X, y, drift_by="when", drift_reference=str(last)).drift_
+    assert (by_time["js_p"] == 1)[by_time["shard"] == last].all()
+    with pytest.raises(ValueError, match="'dev' is no shard.*'test', 'train'"):
+        fitted(X, y, drift_by="part", drift_reference="dev")
+    with pytest.raises(ValueError, match="drift_by, which is None"):
+        fitted(X, y, drift_reference="train")
+
+
+def test_a_column_named_file_is_a_column(tmp_path):
+    for i in range(2):
+        frame = pl.DataFrame(
+            {"file": ["u", "v"] * 50, "x": range(100), "y": [0, 0, 1, 1] * 25}
+        )
+        frame.write_parquet(tmp_path / f"{i}.parquet")
+    ranker = fitted(tmp_path, "y", drift_by="file")
+    assert ranker.drift_["shard"].unique().tolist() == ["u", "v"]
 
 
 def test_new_and_vanished_values():

@@ -39,7 +39,7 @@ NAMES = [*SCORES, "outrank", *heuristics.NAMES]
 @pytest.mark.parametrize("score", NAMES)
 def test_every_score_puts_the_planted_column_first(score, n_classes):
     X, y = planted(n_classes=n_classes)
-    ranker = fitted(X, y, score=score)
+    ranker = fitted(X, y, criterion=score)
     assert tuple(ranker.scores_) == SCORE_COLUMNS
     assert ranker.scores_["feature"][0] == "c3"
     assert ranker.ranking_.tolist().index(1) == 3
@@ -54,7 +54,7 @@ def test_every_score_of_columns_of_every_kind(score):
     """Gaps, a constant, values seen once, numbers and times."""
     X, y = make_table(120)
     X = X.drop(columns="id") if score == "surrogate" else X
-    ranker = fitted(X, y, score=score)
+    ranker = fitted(X, y, criterion=score)
     assert np.isfinite(ranker.scores_["score"]).all()
     assert sorted(ranker.scores_["feature"]) == sorted(X)
 
@@ -139,7 +139,7 @@ def test_the_released_statistic(seed):
     )
     y = rng.integers(0, 3, n).tolist()
     y[:2] = [0, 1]
-    scores = scores_of(fitted(X, y, score="outrank"))
+    scores = scores_of(fitted(X, y, criterion="outrank"))
     for name in X:
         x = [None if pd.isna(v) else v for v in X[name]]
         assert scores[name] == pytest.approx(shifted(x, y), abs=1e-12)
@@ -150,19 +150,35 @@ def test_the_released_statistic_needs_rows_in_order(tmp_path):
     X, y = planted(100)
     X.assign(y=y).to_parquet(tmp_path / "x.parquet")
     with pytest.raises(ValueError, match="depends on the order of rows.*'excess'"):
-        fitted(tmp_path, "y", score="outrank")
+        fitted(tmp_path, "y", criterion="outrank")
     with pytest.raises(ValueError, match="depends on the order of rows"):
-        fitted(X, y, np.ones(100), score="outrank")
+        fitted(X, y, np.ones(100), criterion="outrank")
 
 
 # --- models
+
+
+def test_the_criterion_does_not_hide_a_method():
+    """A final step has a method `score` or none; a string is neither."""
+    assert not hasattr(fitted(*planted(60)), "score")
+
+
+@pytest.mark.parametrize("rare", ["held out", "learnt from"])
+def test_permutation_where_a_part_of_the_rows_lacks_a_class(rare):
+    X, _ = planted(400)
+    y = np.where(X["c3"] % 2, "a", "b").astype(object)
+    for at in [8] if rare == "held out" else [1, 2, 3]:
+        y[at] = "c"
+    y[5] = "d"
+    scores = scores_of(fitted(X, y, criterion="permutation"))
+    assert scores.idxmax() == "c3" and np.isfinite(scores).all()
 
 
 def test_a_forest_is_that_of_scikit_learn():
     from sklearn.ensemble import RandomForestClassifier
 
     X, y = planted()
-    ranker = fitted(X, y, score="random_forest")
+    ranker = fitted(X, y, criterion="random_forest")
     forest = RandomForestClassifier(200, min_samples_leaf=5, random_state=1).fit(X, y)
     scores = scores_of(ranker)[list(X)]
     assert scores.sum() == pytest.approx(1.0)
@@ -173,7 +189,7 @@ def test_a_forest_is_that_of_scikit_learn():
 def test_models_of_a_numeric_target(score):
     X, _ = planted(500)
     y = X["c3"] + np.random.default_rng(0).normal(0, 0.3, 500)
-    ranker = fitted(X, y, score=score)
+    ranker = fitted(X, y, criterion=score)
     assert ranker.task_ == "regression"
     assert ranker.scores_["feature"][0] == "c3"
 
@@ -183,14 +199,14 @@ def test_models_do_not_warn_of_their_own(score):
     X, y = planted(300)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        fitted(X, y, score=score)
+        fitted(X, y, criterion=score)
 
 
 def test_a_model_seeds_itself():
     X, y = planted(300)
-    one = fitted(X, y, score="random_forest")
-    again = fitted(X, y, score="random_forest")
-    other = fitted(X, y, score="random_forest", random_state=1)
+    one = fitted(X, y, criterion="random_forest")
+    again = fitted(X, y, criterion="random_forest")
+    other = fitted(X, y, criterion="random_forest", random_state=1)
     assert one.scores_.equals(again.scores_)
     assert not one.scores_["score"].equals(other.scores_["score"])
 
@@ -208,10 +224,10 @@ def surrogate_data():
 
 def test_a_surrogate_scores_what_is_added_to_a_model():
     X, y = surrogate_data()
-    plain = scores_of(fitted(X, y, score="surrogate"))
+    plain = scores_of(fitted(X, y, criterion="surrogate"))
     assert plain["copy"] > plain["new"] > plain["noise"] + 0.01
     assert plain["copy"] == pytest.approx(plain["known"], abs=1e-3)
-    added = scores_of(fitted(X, y, score="surrogate", reference_features=["known"]))
+    added = scores_of(fitted(X, y, criterion="surrogate", reference_features=["known"]))
     assert added.drop("known").idxmax() == "new" and added["new"] > 0.02
     assert abs(added["copy"]) < 0.005 and abs(added["noise"]) < 0.005
     # and what the model would lose without its own
@@ -224,7 +240,9 @@ def test_few_distinct_rows_have_models_too(reference):
     rng = np.random.default_rng(0)
     X = pd.DataFrame(rng.integers(0, 2, (600, 3)), columns=["a", "b", "c"])
     y = X["a"] ^ X["b"]
-    scores = scores_of(fitted(X, y, score="surrogate", reference_features=reference))
+    scores = scores_of(
+        fitted(X, y, criterion="surrogate", reference_features=reference)
+    )
     assert abs(scores["c"]) < 0.05
 
 
@@ -232,15 +250,15 @@ def test_permutation_among_few_distinct_rows():
     rng = np.random.default_rng(0)
     X = pd.DataFrame(rng.integers(0, 2, (2000, 2)), columns=["a", "b"])
     y = X["a"] ^ (rng.random(2000) < 0.1)
-    scores = scores_of(fitted(X, y, score="permutation"))
+    scores = scores_of(fitted(X, y, criterion="permutation"))
     assert scores["a"] > 0.5 and abs(scores["b"]) < 0.05
 
 
 def test_a_reference_of_combinations(tmp_path):
     X, y = planted(300)
     X = X[["c1", "c2", "c3"]]
-    plain = scores_of(fitted(X, y, score="surrogate"))
-    params = {"score": "surrogate", "reference_features": ["c3,c1"]}
+    plain = scores_of(fitted(X, y, criterion="surrogate"))
+    params = {"criterion": "surrogate", "reference_features": ["c3,c1"]}
     given = scores_of(fitted(X, y, **params))
     assert plain["c3"] > 0.1 > given["c3"]  # known already, and more beside
     path = tmp_path / "model.json"
@@ -252,7 +270,7 @@ def test_a_reference_of_combinations(tmp_path):
     with pytest.raises(ValueError, match="is no reference model: a JSON file"):
         fitted(X, y, **params)
     with pytest.raises(ValueError, match="names 'd', no column of X"):
-        fitted(X, y, score="surrogate", reference_features=["c3,d"])
+        fitted(X, y, criterion="surrogate", reference_features=["c3,d"])
 
 
 @pytest.mark.parametrize(
@@ -264,5 +282,5 @@ def test_a_reference_of_combinations(tmp_path):
 )
 def test_a_reference_is_for_surrogates_alone(score):
     X, y = planted(100)
-    with pytest.raises(ValueError, match="goes with score='surrogate'"):
-        fitted(X, y, score=score, reference_features=["c0"])
+    with pytest.raises(ValueError, match="goes with criterion='surrogate'"):
+        fitted(X, y, criterion=score, reference_features=["c0"])

@@ -104,7 +104,8 @@ def test_best_columns_are_kept_in_their_place():
     )
     by_rank = names[np.argsort(ranker.ranking_)]
     assert ranker.scores_["feature"].tolist() == by_rank.tolist()
-    assert ranker.scores_["score"].is_monotonic_decreasing
+    assert ranker.scores_["feature"].iloc[-1] == "same"  # a constant is last
+    assert ranker.scores_["score"][:-1].is_monotonic_decreasing
     assert list(ranker.get_feature_names_out()) == list(names[ranker.ranking_ <= 3])
     ranker.get_support()[:] = False
     assert ranker.get_support().sum() == 3
@@ -133,7 +134,8 @@ def test_nothing_selected_is_still_as_many_rows(library):
     rng = np.random.default_rng(0)
     X = pd.DataFrame({"a": rng.integers(0, 3, 50)})
     X = X.to_numpy() if library == "numpy" else frames(X)[library]
-    ranker = fitted(X, np.arange(50) % 2, alpha=1e-9)
+    with pytest.warns(FeatureKitWarning, match="No column is selected.*alpha=1e-09"):
+        ranker = fitted(X, np.arange(50) % 2, alpha=1e-9)
     assert ranker.get_support().tolist() == [False]
     with pytest.warns(FeatureKitWarning, match="No features were selected"):
         assert ranker.transform(X).shape == (50, 0)
@@ -396,7 +398,7 @@ def test_json_of_arrays_and_controls(tmp_path):
     rng = np.random.default_rng(0)
     X = rng.integers(0, 4, (200, 3))
     y = (X[:, 0] + X[:, 1]) % 2
-    ranker = fitted(X, y, order=2, noise_controls=True, score="random_forest")
+    ranker = fitted(X, y, order=2, noise_controls=True, criterion="random_forest")
     ranker.to_json(tmp_path / "r.json")
     again = OutRank.from_json(tmp_path / "r.json")
     np.testing.assert_array_equal(ranker.transform(X), again.transform(X))
@@ -494,9 +496,9 @@ def test_weights_are_routed_through_a_pipeline():
     assert line[0].get_support().tolist() == [False, True, False]
 
 
-@pytest.mark.parametrize("name", ["alpha", "n_bins", "score", "order", "missing"])
+@pytest.mark.parametrize("name", ["alpha", "n_bins", "criterion", "order", "missing"])
 def test_parameters_are_set_and_cloned(name):
-    value = {"alpha": 0.1, "n_bins": 7, "score": "z", "order": 2, "missing": "drop"}
+    value = {"alpha": 0.1, "n_bins": 7, "criterion": "z", "order": 2, "missing": "drop"}
     ranker = clone(OutRank().set_params(**{name: value[name]}))
     assert ranker.get_params()[name] == value[name]
     assert repr(ranker).startswith("OutRank(") and str(value[name]) in repr(ranker)

@@ -299,6 +299,25 @@ def test_a_common_value_leaves_the_others_a_group():
     assert quantile_groups(sizes, 10)[-1] >= 1
 
 
+@pytest.mark.parametrize("at", [0, 10, 20])
+def test_values_beside_a_heavy_one_keep_their_bins(at):
+    """96 rows of 100 have one value; the other four are spread over 400 values."""
+    sizes = np.ones(400, np.int64)
+    sizes = np.insert(sizes, 400 * at // 20, 9600)
+    groups = quantile_groups(sizes, 10)
+    assert groups[-1] + 1 == 10
+    rows = np.bincount(groups, sizes)
+    assert rows.max() == 9600 and np.sort(rows)[:-1].max() <= 60
+
+
+def test_heavy_values_of_all_degrees():
+    """Nine tenths are 0, of the rest six in ten are 1, and so on."""
+    sizes = np.concatenate([[9000, 600], np.ones(400, np.int64)])
+    rows = np.bincount(quantile_groups(sizes, 10), sizes)
+    assert rows.tolist()[:2] == [9000, 600]
+    assert len(rows) >= 6 and rows[2:].max() <= 134
+
+
 def test_count_of_counts():
     rng = np.random.default_rng(0)
     some = [rng.integers(1, 9, 50), rng.choice([4095, 4096, 4097, 10**9, 1], 60)]
