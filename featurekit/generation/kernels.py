@@ -9,7 +9,7 @@ _OF_OPERATORS = {
     "mean": ("sum_by_key", "group_means", "group_moments", "combine_moments"),
     "median": ("group_medians",),
     "nunique": ("renumber", "group_distinct"),
-    "rank": ("group_ranks", "ranks_in_groups", "boost_per_fold"),
+    "rank": ("group_ranks", "ranks_in_groups", "accumulate_per_fold"),
 }
 
 

@@ -22,6 +22,7 @@ _MODULES = {
     "accumulate": "boosting",
     "merge_cells": "boosting",
     "boost": "boosting",
+    "accumulate_per_fold": "boosting",
     "boost_per_fold": "boosting",
     "sum_by_key": "groups",
     "sum_over_sets": "groups",

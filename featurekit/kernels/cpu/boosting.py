@@ -445,11 +445,46 @@ def boost(
 
 
 @njit(cache=True, nogil=True)
+def accumulate_per_fold(values, sums, starts, rows, train, test, out):
+    """Sums per fold, side and cell of a candidate with values of its own per fold.
+
+    Parameters
+    ----------
+    values : float64 array (F, n)
+        What the candidate is while fold f is left out.
+    sums, starts, rows, train, test
+        As in `boost_per_fold`.
+    out : int64 array (F, 2, 513, s)
+        Filled: the rows that the fold learns from, then those it is measured on.
+    """
+    value = np.empty(rows.size)
+    w = np.empty(TILE, np.float32)
+    cell = np.empty(TILE, np.uint32)
+    out[:] = 0
+    for f in range(values.shape[0]):
+        x = values[f]
+        for i in range(rows.size):
+            value[i] = x[rows[i]]
+        centre, inverse = grid(value)
+        for a in range(starts.size - 1):
+            if not (train[f, a] or test[f, a]):
+                continue
+            table = out[f, 1 if test[f, a] else 0]
+            lo = starts[a]
+            while lo < starts[a + 1]:
+                hi = min(lo + TILE, starts[a + 1])
+                _cells(x[lo:hi], centre, inverse, w[: hi - lo], cell[: hi - lo])
+                _add_rows(cell[: hi - lo], sums[lo:hi], table)
+                lo = hi
+
+
 def boost_per_fold(
     values, sums, starts, rows, scale, train, test, K, squared, n_bins,
     rounds, leaves, rate, patience, min_rows, ridge, out,
 ):  # fmt: skip
     """Loss drop of candidates whose values differ from fold to fold.
+
+    Plain Python around two kernels, of which `boost` is compiled anyway.
 
     Parameters
     ----------
@@ -464,34 +499,14 @@ def boost_per_fold(
 
     Other parameters are those of ``boost``.
     """
-    s = sums.shape[1]
-    value = np.empty(rows.size)
-    w = np.empty(TILE, np.float32)
-    cell = np.empty(TILE, np.uint32)
-    table = np.empty((2, N_CELLS + 1, s), np.int64)
-    sides = np.empty((2, n_bins + 1, s))
-    work = np.empty(leaves + 1)
-    iwork = np.empty((5, leaves + 1), np.int64)
+    n_folds = values.shape[1]
+    table = np.empty((n_folds, 2, N_CELLS + 1, sums.shape[1]), np.int64)
+    first, second = np.array([[True, False]]), np.array([[False, True]])
+    drops = np.empty((n_folds, 1))
     for c in range(values.shape[0]):
-        for f in range(values.shape[1]):
-            x = values[c, f]
-            for i in range(rows.size):
-                value[i] = x[rows[i]]
-            centre, inverse = grid(value)
-            table[:] = 0
-            for a in range(starts.size - 1):
-                if not (train[f, a] or test[f, a]):
-                    continue
-                lo = starts[a]
-                while lo < starts[a + 1]:
-                    hi = min(lo + TILE, starts[a + 1])
-                    _cells(x[lo:hi], centre, inverse, w[: hi - lo], cell[: hi - lo])
-                    _add_rows(
-                        cell[: hi - lo], sums[lo:hi], table[1 if test[f, a] else 0]
-                    )
-                    lo = hi
-            n = merge_cells(table, scale, n_bins, sides)
-            out[c, f] = _boost_fold(
-                sides[0], sides[1], n, K, squared, rounds, leaves, rate, patience,
-                min_rows, ridge, work, iwork,
-            )  # fmt: skip
+        accumulate_per_fold(values[c], sums, starts, rows, train, test, table)
+        boost(
+            table, scale, first, second, K, squared, n_bins, rounds, leaves, rate,
+            patience, min_rows, ridge, drops,
+        )  # fmt: skip
+        out[c] = drops[:, 0]
