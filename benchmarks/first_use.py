@@ -115,10 +115,10 @@ def main() -> None:
             }
             for way in ("cold", "cached", "copied")
         }
-        print(task, json.dumps(results[task]))
-    load = os.getloadavg()[0]
-    content = {**stamp(), "rounds": args.rounds, "load": round(load, 1), **results}
-    RESULT.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+        print(task, json.dumps(results[task]), flush=True)
+        load = round(os.getloadavg()[0], 1)
+        content = {**stamp(), "rounds": args.rounds, "load": load, **results}
+        RESULT.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -33,6 +33,7 @@ import numpy as np
 from featurekit._files import replacing
 from featurekit._version import __version__
 from featurekit.kernels import notice
+from featurekit.kernels.registry import NAMES
 
 try:
     import fcntl
@@ -54,13 +55,13 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     ----------
     **options
         As of ``numba.njit``; ``cache=True`` means the cache of this module. A function
-        whose name begins with an underscore is for other kernels only: what Python
-        would need to call it is not compiled.
+        that the registry does not name is for other kernels only: what Python would
+        need to call it is not compiled.
     """
     cached = options.pop("cache", False)
 
     def decorate(function: Callable[..., Any]) -> Any:
-        if function.__name__.startswith("_"):
+        if function.__name__ not in NAMES:
             options.update(no_cpython_wrapper=True, no_cfunc_wrapper=True)
         compiled = numba.njit(**options)(function)
         if cached and hasattr(compiled, "_cache"):  # not where numba is switched off
@@ -131,15 +132,18 @@ def temporary_folder() -> Path:
     return Path(tempfile.gettempdir()) / f"featurekit-{user}"
 
 
-def is_temporary() -> bool:
-    """Whether code is compiled that the next container or session has to compile too.
+def lost_because() -> str | None:
+    """Why the next container or session has to compile the same again, if it has to.
 
-    That is so where neither the package nor the user's cache can be written to, unless
-    everything has been compiled before.
+    It has not where compiled code is found, in a read-only package for instance.
     """
     read, write = folders()
     lasting = write is not None and temporary_folder() not in write.parents
-    return not lasting and not any(read.glob("*.nbc"))
+    if lasting or any(read.glob("*.nbc")):
+        return None
+    if numba.config.CACHE_DIR:
+        return f"NUMBA_CACHE_DIR, {numba.config.CACHE_DIR}, cannot be written to"
+    return f"neither {SOURCES} nor {user_cache()} can be written to"
 
 
 def _is_writable(folder: Path) -> bool:
@@ -268,6 +272,8 @@ def _unlock(lock: Any) -> None:
     if lock is not None:
         with suppress(OSError):
             os.unlink(lock.name)
+            # said, not only closed: a forked process may hold the file too
+            fcntl.flock(lock, fcntl.LOCK_UN)
         lock.close()
 
 

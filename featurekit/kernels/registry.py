@@ -62,6 +62,8 @@ _MODULES = {
     "cross_line_classes": "distance_classes",
     "cross_points": "distance_classes",
     "joint_sums": "distance_batches",
+    "nothing": "groups",
+    "sort_rows": "exact_bins",
     "bin_feature": "exact_bins",
     "squared_folds": "exact",
     "logloss_folds": "exact_rows",
@@ -70,6 +72,8 @@ _MODULES = {
     "boost_exact_logloss_folds": "exact",
     "boost_exact_multiclass_folds": "exact",
 }
+
+NAMES = frozenset(_MODULES)
 
 
 @cache
@@ -125,13 +129,13 @@ def _load_compiler() -> None:
         from featurekit.kernels import compiler
         from featurekit.kernels.cpu.groups import nothing
 
-        if compiler.is_temporary():
+        why = compiler.lost_because()
+        if why is not None:
             warn(
-                "Compiled kernels cannot be kept: neither the folder of the package "
-                "nor the user's cache can be written to, so every new container or "
-                "session compiles them again. Set the environment variable "
-                "NUMBA_CACHE_DIR to a folder that lasts, or run 'featurekit compile' "
-                "where the package can be written to, such as in the image's build."
+                f"Compiled kernels are not kept beyond this machine's session: {why}. "
+                "Set the environment variable NUMBA_CACHE_DIR to a folder that lasts, "
+                "or run 'featurekit compile' where the package can be written to, such "
+                "as in the build of an image."
             )
         nothing()
     finally:

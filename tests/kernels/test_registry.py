@@ -24,7 +24,7 @@ BOTH = [
     "joint_sums",
 ]
 COMPILED_ONLY = [
-    "accumulate_per_fold",
+    *("accumulate_per_fold", "nothing", "sort_rows"),
     *("bin_feature", "squared_folds", "logloss_folds", "softmax_folds"),
     *("boost_exact_squared_folds", "boost_exact_logloss_folds"),
     "boost_exact_multiclass_folds",
