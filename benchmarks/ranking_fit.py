@@ -29,7 +29,7 @@ def peak_mib() -> float:
 
 
 def _columns_of(name: str) -> tuple[str, ...]:
-    from featurekit.expressions.tree import parse
+    from featurekit.expressions.naming import parse
 
     return parse(name).columns()
 
