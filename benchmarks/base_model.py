@@ -30,7 +30,7 @@ from featurekit.generation.model import (
     BoostedModel,
     base_matrix,
 )
-from featurekit.generation.openfe import BASE_ROUNDS
+from featurekit.generation.find import BASE_ROUNDS
 
 QUICK = (("max_bin", 63), ("learning_rate", QUICK_RATE))
 RATES = (0.001, 0.005, 0.02, 0.1, 0.5)
@@ -92,10 +92,10 @@ def cases(seed: int, rows: tuple[int, ...], real: bool) -> Iterator[tuple[Any, .
     if not real:
         return
     folder = Path(os.environ["FEATUREKIT_DATA"]) / "open_bandit"
-    for path in sorted(folder.rglob("*men.parquet")):
-        frame = pd.read_parquet(path)
+    for path in sorted(folder.glob("[br]*men.csv")):
+        frame = pd.read_csv(path, index_col=0)
         y = frame.pop("click").to_numpy()
-        frame = frame.drop(columns=["timestamp"], errors="ignore")
+        frame = frame.drop(columns=["timestamp"])
         yield f"open_bandit {path.stem}", frame, y, "logloss"
 
 

@@ -95,8 +95,9 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         Columns to take as categories. "auto": those that are text, categories or
         objects. Numbers of at most 100 values serve as numbers and as keys.
     task : {"auto", "regression", "binary", "multiclass", "classification"}
-        "auto" reads it off y: text and booleans are classes, numbers with fractions
-        are regression, whole numbers of at most 20 values are classes.
+        "auto" reads it off y, unless ``metric`` says it: text, booleans and category
+        types are classes, durations (in seconds) and numbers with fractions are
+        regression, whole numbers of at most 20 distinct values are classes.
     metric : {"rmse", "mae", "poisson", "logloss", "auc", "multi_logloss"} or None
         What the gate judges by; "mae" and "poisson" also set the loss. None: RMSE or
         log-loss.
@@ -193,8 +194,14 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     - Candidates that are equivalent to another or to a column are not scored. For
       models of trees, features that order the rows alike are equivalent, and one of
       them is kept; as arguments of other operators all are tried.
-    - ``sample_weight`` enters the loss and the models; group statistics, counts and
-      target means are unweighted.
+    - ``sample_weight`` enters the loss and the models, where only ratios of weights
+      matter; group statistics, counts and target means are unweighted.
+    - Neither the unit nor the offset of a numeric target changes which features are
+      kept; scores and ``base_score_`` are in its units. With ``task="auto"`` the unit
+      may change the task: whole numbers in other units have fractions.
+    - The base model of a fold is a constant where the models of the other folds are not
+      better than theirs by two standard errors.
+    - Equal scores, and LightGBM's ties, go by the order of the columns.
     - Infinities count as missing in derived features. Division and logarithms are NaN
       outside their domain.
 

@@ -136,8 +136,9 @@ default="auto"
     - The importance is the gain in the training rows and not the loss of accuracy out
       of the bag. It favours columns of many values, and so do their shadows.
 
-    Weights are LightGBM's: rows are drawn by count, so that a weight of 2 is not quite
-    two rows.
+    Weights are LightGBM's, and only their ratios matter: rows are drawn by count, so
+    that a weight of 2 is not quite two rows. Shadows are drawn column by column, and so
+    depend on the order of the columns.
 
     References
     ----------

@@ -158,7 +158,9 @@ feature_names_in_
     median, and of whether they are missing.
 
     ``sample_weight`` repeats rows exactly with "filter"; with the others rows are drawn
-    by it.
+    by it. Weights with fractions, or with a sum above 10^9, are scaled to a mean of 1:
+    only their ratios matter, but p-values of whole weights depend on their sum. With
+    "forward" and "partial" ties go by the order of the columns.
 
     References
     ----------

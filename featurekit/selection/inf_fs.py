@@ -217,7 +217,8 @@ feature_names_in_
         y : array-like of shape (n,), optional
             Not needed by ``method="unsupervised"``, where it serves to choose alpha.
         sample_weight : array-like of shape (n,), optional
-            A row of weight 2 is two rows.
+            A row of weight 2 is two rows. Weights with fractions, or with a sum above
+            10^9, are scaled to a mean of 1: only their ratios matter.
         groups : array-like of shape (n,), optional
             Rows that cross-validation keeps together.
 
