@@ -24,13 +24,13 @@ import pandas as pd
 
 from featurekit.data import Schema
 from featurekit.fitting import Target, make_folds
+from featurekit.generation.find import BASE_ROUNDS
 from featurekit.generation.model import (
     QUICK_RATE,
     QUICK_ROUNDS,
     BoostedModel,
     base_matrix,
 )
-from featurekit.generation.find import BASE_ROUNDS
 
 QUICK = (("max_bin", 63), ("learning_rate", QUICK_RATE))
 RATES = (0.001, 0.005, 0.02, 0.1, 0.5)
