@@ -170,7 +170,7 @@ def screening_seconds(data: Data, n_candidates: int) -> float:
         return 0.0
     n = len(data.table)
     size = min(n, TRIAL_ROWS[-1])
-    _score(data, some[:8], min(n, 200))  # loads the kernels
+    _score(data, some, min(n, 200))  # loads the kernels, all that are needed
     per_candidate = _score(data, some, size) / len(some)
     # successive halving scores about half of the candidates times the rows
     share = 0.5 if n_candidates >= 8_000 else 1.0
