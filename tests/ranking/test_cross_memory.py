@@ -63,7 +63,7 @@ def test_the_limit_does_not_change_the_result(tmp_path, monkeypatch, passes, par
     X, y = make_table(600)
     straight = fitted(X, y, **params)
     assert passes() == 1
-    limit_default(monkeypatch, 1 << 11, 3)
+    limit_default(monkeypatch, 1 << 10, 3)
     assert_same(straight, fitted(X, y, **params))
     assert passes() > 3
     monkeypatch.setattr(source, "BLOCK_ROWS", 97)
