@@ -142,7 +142,8 @@ def test_6_a_part_of_the_rows_has_counts_of_its_own():
 def test_no_score_is_silently_zero():
     """There names that were not known gave 0 for every column."""
     X, y = make_table(100)
-    with pytest.raises(ValueError, match="'criterion' parameter of OutRank must be a str"):
+    says = "'criterion' parameter of OutRank must be a str"
+    with pytest.raises(ValueError, match=says):
         fitted(X, y, criterion="MI-numba-3mr")
 
 
