@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -78,18 +79,17 @@ def _features(path: Path) -> Any:
     from featurekit import OpenFE
 
     with one_line(), blame(path, "read"):
-        return OpenFE.from_json(path).set_params(
-            extra_columns="ignore", keep_input=False
-        )
+        return OpenFE.from_json(path).set_params(extra_columns="ignore")
 
 
 def _with_features(maker: Any, rows: pl.DataFrame) -> tuple[pl.DataFrame, str]:
     """The rows with new columns, and how many these are."""
-    new = maker.transform(rows)
-    taken = [name for name in new.columns if name in rows.columns]
+    names = {node.name for node in maker.features_}
+    taken = [name for name in rows.columns if name in names]
     if taken:
         raise UserError(f"the rows have a column {taken[0]!r} already; drop it first")
-    return rows.hstack(new), f"{new.width} new columns"
+    made = _carry(rows, maker.transform(rows), maker.feature_names_in_)
+    return made, f"{len(names)} new columns"
 
 
 def _ranking(path: Path) -> Any:
@@ -105,7 +105,7 @@ def _ranking(path: Path) -> Any:
 
 
 def _kept(ranker: Any, rows: pl.DataFrame) -> tuple[pl.DataFrame, str]:
-    """What a ranking kept of the rows, beside what it did not rank."""
+    """What a ranking kept of the rows."""
     import polars as pl
 
     names = list(ranker.feature_names_in_)
@@ -118,7 +118,19 @@ def _kept(ranker: Any, rows: pl.DataFrame) -> tuple[pl.DataFrame, str]:
     # what is not needed may be absent, but its place is known
     absent = [pl.lit(None).alias(name) for name in names if name not in needed]
     made = ranker.transform(rows.with_columns(absent).select(names))
-    crosses = made.select(made.columns[len(kept) :])
-    stay = [name for name in rows.columns if name in kept or name not in names]
-    said = f"{len(kept)} columns kept and {crosses.width} crosses"
-    return rows.select(stay).hstack(crosses), said
+    said = f"{len(kept)} columns kept and {len(ranker.crosses_)} crosses"
+    return _carry(rows, made, names), said
+
+
+def _carry(
+    rows: pl.DataFrame, made: pl.DataFrame, names: Iterable[str]
+) -> pl.DataFrame:
+    """What was made of the columns ``names``, beside the others as they are."""
+    names = set(names)
+    stay = [
+        made[name] if name in made.columns else rows[name]
+        for name in rows.columns
+        if name in made.columns or name not in names
+    ]
+    more = [made[name] for name in made.columns if name not in rows.columns]
+    return made.select(stay + more)

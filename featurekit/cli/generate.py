@@ -126,7 +126,14 @@ def generate(
     cv: Annotated[
         int, typer.Option(min=2, metavar="N", help="Folds of the cross-validation.")
     ] = 5,
-    max_candidates: options.MaxCandidates = None,
+    max_candidates: Annotated[
+        str,
+        typer.Option(
+            metavar="auto|all|N",
+            help="Score at most this many candidates, the likeliest of a wide table; "
+            "auto is 10,000.",
+        ),
+    ] = "auto",
     time_budget: options.TimeBudget = None,
     memory_limit: options.MemoryLimit = None,
     n_jobs: options.Jobs = -1,
@@ -148,7 +155,7 @@ def generate(
     if out is None and not estimate:
         raise UsageError("Missing option '--out'; only --estimate writes nothing")
     number = _number(n_features)
-    limit = size(memory_limit)
+    limit, candidates = size(memory_limit), _candidates(max_candidates)
     rows = open_rows(sources, Dialect(separator, encoding, decimal), drop)
     check_target(rows, target)
     outputs = [Output(out), Output(save_data, ROWS), Output(save_report, SCORES)]
@@ -162,7 +169,7 @@ def generate(
         task=task.value,
         metric=metric.value if metric else None,
         cv=cv,
-        max_candidates=max_candidates or "auto",
+        max_candidates=candidates,
         time_budget=time_budget,
         memory_limit=limit,
         n_jobs=n_jobs,
@@ -198,6 +205,16 @@ def _number(text: str) -> int | str:
         return text
     if not text.isdecimal() or int(text) < 1:
         raise UsageError(f"--n-features: {text!r} is neither 'auto' nor 1 or more")
+    return int(text)
+
+
+def _candidates(text: str) -> int | str | None:
+    if text in ("auto", "all"):
+        return None if text == "all" else text
+    if not text.isdecimal() or int(text) < 1:
+        raise UsageError(
+            f"--max-candidates: {text!r} is neither 'auto', nor 'all', nor 1 or more"
+        )
     return int(text)
 
 
