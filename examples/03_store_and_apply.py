@@ -33,6 +33,8 @@ new = pl.DataFrame(
         "job": ["cook", "diver", "nurse"],  # no diver was seen in fit
     }
 )
+print("kept, most useful first:", *(feature.name for feature in maker.features_))
+
 here = maker.transform(new)
 print("polars in, polars out; a missing income, an unseen job:")
 print(here)

@@ -4,8 +4,6 @@ Text, categories and gaps need no encoding; columns that belong together are kep
 together; and what is selected is the caller's own columns, with their types.
 """
 
-import warnings
-
 import numpy as np
 import pandas as pd
 
@@ -45,9 +43,8 @@ print("groups:", X.columns[whole.get_support()].tolist())
 
 # each column by itself: with the penalty the two doses would take turns
 alone = DisCo(n_features_to_select=4, redundancy_penalty=0)
-with warnings.catch_warnings():
-    warnings.simplefilter("ignore")
-    stable = StabilitySelection(alone, n_resamples=20, random_state=0).fit(X, y)
+stable = StabilitySelection(alone, threshold=0.9, n_resamples=50, random_state=0)
+stable.fit(X, y)
 chosen = stable.transform(X)
 print("stable:", chosen.columns.tolist(), "types:", chosen.dtypes.astype(str).tolist())
 print("at most", round(stable.error_bound_, 2), "of them by chance, on average")

