@@ -18,8 +18,8 @@ setup: $(VENV)/.installed  ## make the virtual environment and install everythin
 demo: setup  ## new features for real data, in under a minute once installed
 	$(PY) -m featurekit.cli demo --out demo-output
 
-test: setup  ## the whole test suite
-	$(PY) -m pytest
+test: setup  ## the whole test suite, in two processes
+	OMP_NUM_THREADS=1 $(PY) -m pytest -n 2
 
 lint: setup  ## style, types
 	$(PY) -m ruff check .
