@@ -169,4 +169,4 @@ def empty_table(schema: Schema) -> Table:
             columns[spec.name] = DatetimeColumn(np.zeros(0, np.int64))
         else:
             columns[spec.name] = NumericColumn(np.zeros(0))
-    return Table.of(columns)
+    return Table(tuple(columns), tuple(columns.values()), 0)

@@ -37,9 +37,12 @@ def importances(
     n_threads: int,
     budget: Budget,
 ) -> Floats:
-    """What a model of the columns and all ``nodes`` uses of each node.
+    """Importance of each node in a model of the columns and all ``nodes``.
 
     The model starts from the initial scores, as each feature did when it was scored.
+    "gain" is the mean of the loss reductions on held-out rows and on training rows. The
+    training rows alone favour features of many values; the held-out rows alone order
+    features of a heavy-tailed target by chance.
 
     Parameters
     ----------
@@ -54,7 +57,6 @@ def importances(
     model = BoostedModel(problem.loss, seed, n_threads, rounds, _PARAMS, budget)
     init = np.where(np.isnan(problem.raw), 0.0, problem.raw)
     data = model.dataset(both, problem.y, problem.weight, categorical, init)
-    of_fold = _of_shuffling if kind == "permutation" else _of_splits
     known = ~np.isnan(problem.raw[:, 0])
     learning = []
     for f in range(problem.folds.n_folds):
@@ -66,16 +68,26 @@ def importances(
         # the last ones: of a splitter in time they learn from the most rows
         n_folds = max(1, round(ROWS_FOR_GAIN / len(both)))
         learning = learning[-n_folds:]
-    out = np.zeros((rounds, both.shape[1]))
+    held_out = np.zeros((rounds, both.shape[1]))
+    in_sample = np.zeros_like(held_out)
     for train, test in learning:
         booster = model.train(data, train)
-        found = of_fold(problem, model, booster, both, test, X.shape[1])
-        out[: len(found)] += found
+        if kind == "permutation":
+            held_out[0] += _of_shuffling(
+                problem, model, booster, both, test, X.shape[1]
+            )
+            continue
+        found = _of_splits(problem, booster, both, test)
+        held_out[: len(found)] += found
+        found = _of_splits(problem, booster, both, train)
+        in_sample[: len(found)] += found * (len(test) / len(train))
+    out = held_out
     if kind == "gain":
         # up to the round after which the model overfits; none: they stay as they are
-        total = np.cumsum(out, axis=0)
+        total = np.cumsum(held_out, axis=0)
         best = int(total.sum(axis=1).argmax())
-        out = out[: best + 1 if total[best].sum() > 0 else 0]
+        n_rounds = best + 1 if total[best].sum() > 0 else 0
+        out = 0.5 * np.vstack([held_out[:n_rounds], in_sample])
     return np.asarray(out.sum(axis=0)[X.shape[1] :] / len(problem.y))
 
 
@@ -125,26 +137,16 @@ def _imputed(X: Floats) -> Floats:
     return np.asarray(X / np.maximum(np.abs(X).max(axis=0), 1e-300))
 
 
-def _of_splits(
-    problem: Problem,
-    model: BoostedModel,
-    booster: Any,
-    both: Floats,
-    test: Ints,
-    _: int,
-) -> Floats:
-    """Loss taken off held-out rows by each round's splits on each feature.
+def _of_splits(problem: Problem, booster: Any, both: Floats, rows: Ints) -> Floats:
+    """Reduction of the loss on ``rows`` by each round's splits on each feature.
 
     To second order, (rounds, features).
-
-    The gain that boosting itself reports is of the rows that the splits were chosen
-    on, and is greater the more values a feature has to split at.
     """
     n_outputs = problem.loss.n_outputs
-    leaf_of_row = booster.predict(both[test], pred_leaf=True, num_threads=1)
-    leaf_of_row = np.asarray(leaf_of_row).reshape(len(test), -1)
-    y, raw = problem.y[test], problem.raw[test].copy()
-    weight = None if problem.weight is None else problem.weight[test][:, None]
+    leaf_of_row = booster.predict(both[rows], pred_leaf=True, num_threads=1)
+    leaf_of_row = np.asarray(leaf_of_row).reshape(len(rows), -1)
+    y, raw = problem.y[rows], problem.raw[rows].copy()
+    weight = None if problem.weight is None else problem.weight[rows][:, None]
     trees = booster.dump_model()["tree_info"]
     out = np.zeros((len(trees) // n_outputs, both.shape[1]))
     for t in range(len(out)):
@@ -190,15 +192,15 @@ def _of_shuffling(
     test: Ints,
     first: int,
 ) -> Floats:
-    """Loss put on held-out rows by shuffling a feature among them, (1, features)."""
+    """Increase of the loss on held-out rows when a feature is shuffled, (features,)."""
     rng = np.random.default_rng(model.seed)
     part, y, raw = both[test], problem.y[test], problem.raw[test]
     before = problem.loss.per_row(y, raw + model.raw(booster, part)).sum()
-    out = np.zeros((1, both.shape[1]))
+    out = np.zeros(both.shape[1])
     for i in range(first, both.shape[1]):
         kept = part[:, i].copy()
         part[:, i] = rng.permutation(kept)
         after = problem.loss.per_row(y, raw + model.raw(booster, part)).sum()
-        out[0, i] = after - before
+        out[i] = after - before
         part[:, i] = kept
     return out

@@ -113,9 +113,10 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     min_candidate_features : int, default=2000
         Never fewer than this many are kept before all rows are used.
     importance : {"gain", "permutation"}, default="gain"
-        How the second stage orders the features, on held-out rows: by the loss that the
-        splits on a feature take off, or by the loss when the feature is shuffled (10
-        times slower). Not used with an ``estimator`` that is no model of trees.
+        How survivors are ordered, in one model of the columns and all of them: by the
+        loss reduction of a feature's splits, the mean of held-out and of training rows,
+        or by the increase of the held-out loss when a feature is shuffled. Ignored for
+        an ``estimator`` that is no model of trees.
     keep_input : bool, default=True
         Put the input columns before the new ones.
     max_candidates : int, None or "auto", default="auto"

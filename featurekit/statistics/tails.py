@@ -50,7 +50,7 @@ ENOUGH_REACHED = 100
 
 FIRST_DRAWS = 256
 MOST_DRAWS = 100_000
-MOST_DEALT = 20_000_000
+MOST_DEALT = 5_000_000
 """Rows dealt out for one table, at most."""
 
 FEW_REACHED = 10

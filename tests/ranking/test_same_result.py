@@ -305,10 +305,10 @@ def test_merge_of_shards_with_labels_of_their_own():
     assert_same(fitted(both, np.concatenate([y[first], y[then]])), ranker)
 
 
-def test_merge_with_itself_is_every_row_twice():
+def test_merge_with_a_copy_is_every_row_twice():
     X, y = make_table()
     ranker = fitted(X, y)
-    assert_same(fitted(X, y, np.full(len(y), 2)), ranker.merge(ranker))
+    assert_same(fitted(X, y, np.full(len(y), 2)), ranker.merge(fitted(X, y)))
 
 
 # --- weights
