@@ -159,17 +159,17 @@ PRESS_CTRL_C = """
 import os, signal, sys
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 from featurekit.cli import main
-from featurekit.execution.budget import Budget
+from featurekit.generation.search import Screener
 
-stopped, calls = Budget.stopped, []
+drops, calls = Screener.drops, []
 
-def press(self):
+def press(self, nodes):
     calls.append(1)
     if len(calls) == 15:
         os.kill(os.getpid(), signal.SIGINT)
-    return stopped(self)
+    return drops(self, nodes)
 
-Budget.stopped = press
+Screener.drops = press
 main(sys.argv[1:])
 """
 
@@ -183,6 +183,7 @@ def test_ctrl_c_keeps_what_was_found(data):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "cut short (interrupted)" in done.stdout
+    assert "(interrupted)" in done.stderr and "Traceback" not in done.stderr
     assert OpenFE.from_json("cut.json").features_
 
 
@@ -335,7 +336,7 @@ BAD_FILES = {
     "alone.csv": (b"target\n1\n2\n", "no column is left"),
     "header.csv": (b"a,target\n", "no rows in"),
     "one.csv": (b"a,target\n1,2\n", "n_samples = 1"),
-    "gaps.csv": (b"a,target\n1,2.5\n2,NA\n3,4\n", "1 of 3 values are missing"),
+    "gaps.csv": (b"a,target\n1,NA\n2,NA\n", "missing on all 2 rows"),
     "one_class.csv": (b"a,target\n1,x\n2,x\n3,x\n", "one class only"),
     "bad.parquet": (b"no parquet", "cannot be read"),
 }
@@ -351,13 +352,30 @@ def test_bad_training_files(data, tmp_path, capsys, name):
     assert not out.exists()
 
 
+def test_rows_without_a_target_are_passed_over(data, tmp_path, capsys):
+    with open("train.csv") as file:
+        lines = file.read().splitlines()
+    header, *rows = lines
+    without = [row.rpartition(",")[0] + "," for row in rows[:7]]
+    gaps, whole = tmp_path / "gaps.csv", tmp_path / "whole.csv"
+    gaps.write_text("\n".join([header, *without, *rows[7:]]) + "\n")
+    whole.write_text("\n".join([header, *rows[7:]]) + "\n")
+    for path in (gaps, whole):
+        args = ("--target", "target", "--drop", "id", *FEW)
+        assert run("generate", path, *args, "--out", path.with_suffix(".json")) == 0
+        warned = "7 of 400 rows have no value of the target 'target'"
+        assert (warned in capsys.readouterr().err) == (path is gaps)
+    found = [OpenFE.from_json(p.with_suffix(".json")).features_ for p in (gaps, whole)]
+    assert found[0] and found[0] == found[1]
+
+
 @pytest.mark.parametrize(
     "text, match",
     [
         ("", "damaged or no JSON"),
         ("[1, 2]", "no file of features"),
         ('{"format": "featurekit.features", "format_version": 99}', "Upgrade"),
-        ('{"format": "featurekit.features", "format_version": 1}', "incomplete"),
+        ('{"format": "featurekit.features", "format_version": 1}', "no 'schema'"),
     ],
 )
 def test_bad_feature_files(data, tmp_path, capsys, text, match):

@@ -292,7 +292,7 @@ feature_names_in_
         n_total = len(rows) if rows.weight is None else rows.weight.sum()
         if n_total < 4:
             what = f"X has {n_total:g} rows"
-            if rows.weight is not None:
+            if sample_weight is not None:
                 what = f"sample_weight adds up to {n_total:g} rows, as it counts them"
             raise ValueError(f"{what}: distance correlation needs at least 4")
         if self.mode == "forward" and self.estimator is not None:

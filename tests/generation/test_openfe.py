@@ -376,7 +376,7 @@ def test_a_fit_that_fails_or_is_interrupted_leaves_the_former(mixed, monkeypatch
     assert not hasattr(maker, "feature_names_in_")
 
 
-def test_ctrl_c_during_the_search_keeps_what_was_found(mixed, monkeypatch):
+def test_ctrl_c_during_the_search_keeps_what_was_found(mixed, monkeypatch, ctrl_c):
     X, y = mixed
     from featurekit.generation import search
 

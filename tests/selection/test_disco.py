@@ -765,7 +765,7 @@ def _unsure(values, y, estimator, weight=None, **params):
     folds = make_folds(3, rows.target, seed=0)
     order = list(range(values.shape[1]))
     loss, unsure = disco._model_of(rows, rows.design(), order, folds)
-    return loss, unsure
+    return loss * rows.target.loss.unit, unsure  # as in validation_scores_
 
 
 def test_two_classes_near_a_half_are_unsure():
@@ -795,6 +795,16 @@ def test_of_numbers_the_largest_residuals_count():
     loss, unsure = _unsure(guess[:, None], guess + off, Known(), residual_share=0.25)
     np.testing.assert_array_equal(unsure, np.sort(np.argsort(-np.abs(off))[: N // 4]))
     assert loss == pytest.approx((off**2).mean())
+
+
+def test_validation_scores_are_in_squared_units_of_the_target():
+    X = _normal(N, 4)
+    y = X[:, 1] + 0.5 * X[:, 2]
+    metres = _forward(n_features_to_select=3).fit(X, y)
+    millimetres = _forward(n_features_to_select=3).fit(X, 1000 * y + 5)
+    scores = np.array(metres.validation_scores_)
+    assert len(scores) > 0 and scores[0] < y.var()
+    np.testing.assert_allclose(millimetres.validation_scores_, 1e6 * scores)
 
 
 @pytest.mark.parametrize("kind", ["classes", "numbers"])
@@ -1036,8 +1046,8 @@ def test_errors_say_what_is_wrong(mode, params, X, y, text):
     "weight, text",
     [
         (np.full(20, -1.0), "[Nn]egative"),
-        (np.full(20, 1 / 20), "adds up to 1 rows"),
         (np.where(np.arange(20) < 2, 1.0, 0), "adds up to 2 rows"),
+        (np.where(np.arange(20) < 2, 1 / 20, 0), "adds up to 2 rows"),
         (1.0 * Y20, "one class only"),
         (np.ones(19), "sample_weight.shape"),
     ],
@@ -1045,6 +1055,17 @@ def test_errors_say_what_is_wrong(mode, params, X, y, text):
 def test_weights_that_do_not_do(mode, weight, text):
     with pytest.raises(ValueError, match=text):
         DisCo(mode).fit(X20, Y20, weight)
+
+
+@pytest.mark.parametrize("mode", MODES)
+def test_scale_of_fractional_weights_does_not_matter(mode):
+    weight = np.random.default_rng(0).random(20)
+    for one, other in ((weight, weight / 16), (None, np.full(20, 1 / 20))):
+        one, other = (
+            DisCo(mode, random_state=0).fit(X20, Y20, each) for each in (one, other)
+        )
+        np.testing.assert_array_equal(one.scores_, other.scores_)
+        np.testing.assert_array_equal(one.order_, other.order_)
 
 
 @pytest.mark.parametrize(

@@ -390,12 +390,19 @@ def test_more_columns_than_rows_and_many_classes():
     assert set(selector.order_.tolist()) == {7, 8, 9}
 
 
-def test_names_and_types_of_columns_stay():
+def test_names_stay_and_types_with_output_format_input():
     columns, y = _mixed()
     X = make("pandas", columns)
-    out = _quick(3, n_epochs=150).fit(X, y).transform(X)
+    out = _quick(3, n_epochs=150, output_format="input").fit(X, y).transform(X)
     assert isinstance(out, pd.DataFrame)
     pd.testing.assert_frame_equal(out, X[["city", "street", "gaps"]])
+    codes = _quick(3, n_epochs=150).fit(X, y).transform(X)
+    assert list(codes) == ["city", "street", "gaps"]
+    for name in ("city", "street"):  # a number for each text, of the same rows
+        pairs = pd.DataFrame({"text": X[name], "code": codes[name]}).drop_duplicates()
+        assert pairs["text"].is_unique and pairs["code"].is_unique
+        assert pd.api.types.is_numeric_dtype(codes[name])
+    pd.testing.assert_series_equal(codes["gaps"], X["gaps"])
 
 
 @pytest.mark.parametrize(
