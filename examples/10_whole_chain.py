@@ -2,7 +2,9 @@
 
 `OpenFE` adds features, `OutRank` drops what is indistinguishable from noise, `DisCo`
 keeps the part that is not redundant, and a model of scikit-learn comes last. Each step
-takes what the one before gives, and the pipeline cross-validates as a whole.
+takes what the one before gives, and the pipeline cross-validates as a whole. The
+example shows how the steps fit together. On these data the chain has a lower AUC than
+the model alone.
 """
 
 import numpy as np
