@@ -44,13 +44,15 @@ def error_met(old, y_old, new, y_new):
 
 def compare(X, y, new, ways):
     """Keep the best feature by each kind of folds; the model sees numbers only."""
+    numbers = X.select_dtypes("number")
     for title, cv, groups in ways:
         maker = OpenFE(
             n_features=1, operators=["/", "target_mean"], cv=cv, random_state=0
         )
         made = maker.fit_transform(X[~new], y[~new], groups=groups)
-        made = made.select_dtypes("number")
-        test = maker.transform(X[new])[made.columns]
+        # not the key itself, whose codes are all missing in rows of other keys
+        names = [*numbers, *(feature.name for feature in maker.features_)]
+        made, test = made[names], maker.transform(X[new])[names]
         promised = -cross_val_score(
             model,
             made,
@@ -62,7 +64,6 @@ def compare(X, y, new, ways):
         met = error_met(made, y[~new], test, y[new])
         kept = ", ".join(feature.name for feature in maker.features_) or "nothing"
         print(f"  {title:26} {promised:8.3f} {met:8.3f}   {kept}")
-    numbers = X.select_dtypes("number")
     met = error_met(numbers[~new], y[~new], numbers[new], y[new])
     print(f"  {'(the columns alone)':26} {'':8} {met:8.3f}")
 
