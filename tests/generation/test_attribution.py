@@ -1,4 +1,4 @@
-"""What a feature is worth beside all others, measured on held-out rows."""
+"""Importance of each feature in one model of the columns and all features."""
 
 from __future__ import annotations
 
