@@ -23,8 +23,8 @@ from featurekit.statistics.boosting import Rounds, RowSums
 
 TRIAL_ROWS = (800, 2400)
 TRIAL_CANDIDATES = 48
-SIZES_TRIED = 2.5
-"""Numbers of features that the gate compares with none: the two smallest, or more."""
+SIZES_TRIED = 3.5
+"""Numbers of features that the gate compares: none, the two smallest, or more."""
 _PER_CANDIDATE = 5_000
 """Bytes of a candidate's expression, record and line of the report."""
 _FIXED = 120 << 20
@@ -130,7 +130,7 @@ def _trial(data: Data, plan: Plan, n_rows: int) -> _Trial:
     rounds = BASE_ROUNDS
     if plan.judged:
         X, categorical = base_matrix(table)
-        model.fit_raw(X, target.y, weight, categorical, X[:1])
+        model.judges(X, target.y, weight, categorical, X[:1])
         if isinstance(model, BoostedModel):
             rounds = model.rounds
     end = time.process_time()

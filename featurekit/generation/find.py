@@ -116,11 +116,11 @@ def find_features(data: Data, plan: Plan, budget: Budget, progress: Progress) ->
         ranking = find(problem, step, screening)
     verdict = None
     if plan.judged:
-        n_steps = n_steps * data.folds.n_folds + len(SIZES)
+        n_steps = n_steps * data.folds.n_folds + 1 + len(SIZES)
         with progress.phase("judge how many to keep", n_steps) as step:
             if not screening.why:
                 verdict = judge(
-                    problem, base.raw, model, data.target.metric,
+                    problem, model, data.target.metric,
                     partial(find, step=step), budget, step=step,
                 )  # fmt: skip
     stopped = budget.why or screening.why

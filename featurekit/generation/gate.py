@@ -2,8 +2,13 @@
 
 For every fold the whole search is run again on the fold's training rows, and models
 with the best k features are compared on rows that had no part in finding them. The
-smallest k within one standard error of the best is kept, and none where no k is
-`SURE` standard errors above none. Errors are of differences on the same rows.
+smallest k within one standard error of the best is kept, and none where no k is so many
+standard errors above none as `Model.sure` says. Errors are of differences on the same
+rows.
+
+A new column changes every tree of a boosted model, for better or worse: most of the
+noise of such a comparison is the model's own. Several models of random parts of rows
+and columns are trained for each k, and their losses averaged row by row.
 """
 
 from __future__ import annotations
@@ -30,10 +35,6 @@ SIZES = (5, 10, 20, 50)
 WORTH = 0.5
 """Standard errors by which a size must be better than all smaller ones for a greater
 one to be tried."""
-SURE = 2.0
-"""Where the target is noise, features were kept in 4 of 80 searches with two standard
-errors, in 7 with 1.645, in 14 with one: folds share rows, so errors are more alike than
-the standard error knows, and the best of several sizes is looked at."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,6 @@ class Verdict:
 
 def judge(
     problem: Problem,
-    base: Floats,
     model: Model,
     metric: str,
     search: Callable[[Problem], Ranking],
@@ -83,8 +83,6 @@ def judge(
 
     Parameters
     ----------
-    base : float64 array (n, K)
-        Out-of-fold raw scores of ``model`` without new features.
     search : callable
         The search, to be run on the training part of each fold.
     step : callable
@@ -93,7 +91,7 @@ def judge(
     Returns
     -------
     Verdict or None
-        None where fewer than two folds could be judged.
+        None where fewer than two folds could be judged, or only no features.
     """
     trials: list[_Trial] = []
     for f in range(problem.folds.n_folds):
@@ -110,31 +108,34 @@ def judge(
         trials.append(_Trial.of(problem, part, ranking, test, model, max(sizes)))
     if len(trials) < 2:
         return None
-    before = [_errors(problem, t.y_test, base[t.test], metric) for t in trials]
-    gains = [[np.zeros_like(errors) for errors in before]]
+    errors: list[list[Floats]] = []
     found = max(trial.n_new for trial in trials)
-    for i, size in enumerate(sizes):
-        if budget.stopped() or (0, *sizes)[i] >= found:
+    for i, size in enumerate((0, *sizes)):
+        if budget.stopped() or (i > 0 and (0, *sizes)[i - 1] >= found):
             break
-        if i > 1:
-            mean, error = _summary(gains[i])
-            if mean <= max(_summary(g)[0] for g in gains[:i]) + WORTH * error:
+        if i > 2:
+            gains = _gains(errors)
+            mean, error = _summary(gains[-1])
+            if mean <= max(_summary(g)[0] for g in gains[:-1]) + WORTH * error:
                 break
-        scores = [trial.raw(model, size) for trial in trials]
+        now = [trial.errors(problem, model, size, metric) for trial in trials]
         if budget.stopped():
             break  # in the midst of training: these models are not complete
-        gains.append(
-            [
-                errors - _errors(problem, trial.y_test, raw, metric)
-                for trial, raw, errors in zip(trials, scores, before, strict=True)
-            ]
-        )
+        errors.append(now)
         step()
-    if len(gains) < 2 and found:
+    if len(errors) < (2 if found else 1):
         return None
-    tried = (0, *sizes[: len(gains) - 1])
+    tried = (0, *sizes)[: len(errors)]
     unit = 1.0 if metric == "auc" else problem.loss.unit
-    return _decide(tried, gains).times(unit)
+    return _decide(tried, _gains(errors), model.sure).times(unit)
+
+
+def _gains(errors: list[list[Floats]]) -> list[list[Floats]]:
+    """By how much errors are less than those of the first size, fold by fold."""
+    return [
+        [none - some for none, some in zip(errors[0], of_size, strict=True)]
+        for of_size in errors
+    ]
 
 
 def _summary(gain: list[Floats]) -> tuple[float, float]:
@@ -190,21 +191,31 @@ class _Trial:
             np.asfortranarray(X_test), problem.y[test], test, len(best),
         )  # fmt: skip
 
-    def raw(self, model: Model, size: int) -> Floats:
-        """Raw scores of the test rows by a model with the best ``size`` features."""
+    def errors(self, problem: Problem, model: Model, size: int, metric: str) -> Floats:
+        """Errors of models with the best ``size`` features, of each test row.
+
+        Weighted, if rows are; for ``metric="auc"`` one error of the whole fold.
+        """
         k = self.X.shape[1] - self.n_new + min(size, self.n_new)
-        return model.fit_raw(
-            self.X[:, :k], self.y, self.weight, self.categorical, self.X_test[:, :k]
-        )
+        X, X_test = self.X[:, :k], self.X_test[:, :k]
+        many = model.judges(X, self.y, self.weight, self.categorical, X_test)
+        weight = None if problem.weight is None else problem.weight[self.test]
+        if metric == "auc":
+            per_model = [_auc_loss(self.y_test, raw, weight) for raw in many]
+        else:
+            per_model = [problem.loss.per_row(self.y_test, raw) for raw in many]
+        mean: Floats = np.mean(per_model, axis=0)
+        if weight is None or metric == "auc":
+            return mean
+        return mean * (weight / problem.mean_weight)
 
 
-def _errors(problem: Problem, y: Floats, raw: Floats, metric: str) -> Floats:
-    if metric != "auc":
-        return problem.loss.per_row(y, raw)
+def _auc_loss(y: Floats, raw: Floats, weight: Floats | None) -> Floats:
+    """One minus the area under the curve, the mean of one class against the rest."""
     if raw.shape[1] == 1:
-        return np.array([1.0 - roc_auc_score(y, raw[:, 0])])
+        return np.array([1.0 - roc_auc_score(y, raw[:, 0], sample_weight=weight)])
     one_vs_rest = [
-        roc_auc_score(y == k, raw[:, k])
+        roc_auc_score(y == k, raw[:, k], sample_weight=weight)
         for k in range(raw.shape[1])
         if 0 < (y == k).sum() < len(y)
     ]
@@ -224,7 +235,7 @@ def fitted_values(
     return np.column_stack(columns)
 
 
-def _decide(sizes: tuple[int, ...], gains: list[list[Floats]]) -> Verdict:
+def _decide(sizes: tuple[int, ...], gains: list[list[Floats]], sure: float) -> Verdict:
     """The smallest size within one standard error of the best, or none: see above.
 
     That error is of the difference between the two, row by row: what is hard to
@@ -237,5 +248,5 @@ def _decide(sizes: tuple[int, ...], gains: list[list[Floats]]) -> Verdict:
         for gain in gains
     ]
     enough = np.array([behind <= noise for behind, noise in less])
-    enough[0] = not (mean > SURE * error).any()
+    enough[0] = not (mean > sure * error).any()
     return Verdict(sizes, mean, error, sizes[int(enough.argmax())], len(gains[0]))

@@ -47,6 +47,11 @@ class Problem:
     folds: Folds
     raw: Floats
 
+    @property
+    def mean_weight(self) -> float:
+        """Mean weight of all rows."""
+        return 1.0 if self.weight is None else float(self.weight.mean())
+
     def sample(self, most: int, seed: int) -> Problem:
         """All rows, or ``most`` of them at random."""
         rows = at_most(np.arange(len(self.y)), most, seed)

@@ -38,7 +38,7 @@ def problem(n_useful, splitter=None, n=400, seed=0):
 def decide(case, order, sizes=(1, 2, 4), budget=None, search=None, **kwargs):
     ranking = Ranking(list(order), {})
     return judge(
-        case, case.raw, LINEAR, "rmse", search or (lambda part: ranking),
+        case, LINEAR, "rmse", search or (lambda part: ranking),
         budget or Budget(), sizes, **kwargs,
     )  # fmt: skip
 
@@ -63,7 +63,7 @@ def test_no_more_is_tried_once_more_is_hardly_better():
     verdict = decide(
         problem(1), USEFUL[:1] + USELESS, sizes, step=lambda: steps.append(1)
     )
-    assert verdict.sizes == (0, 1, 2) and len(steps) == 2
+    assert verdict.sizes == (0, 1, 2) and len(steps) == 3
     verdict = decide(problem(3), USEFUL + USELESS, sizes)
     assert verdict.sizes == (0, 1, 2, 3, 4) and verdict.n_features == 3
 
@@ -111,10 +111,14 @@ def test_a_stop_before_anything_is_compared():
 
 
 def test_a_stop_after_the_first_size_decides_on_that():
-    budget = Budget()
-    verdict = decide(
-        problem(1), USEFUL[:1] + USELESS, budget=budget, step=lambda: budget.stop("x")
-    )
+    budget, steps = Budget(), []
+
+    def step():
+        steps.append(1)
+        if len(steps) == 2:
+            budget.stop("x")
+
+    verdict = decide(problem(1), USEFUL[:1] + USELESS, budget=budget, step=step)
     assert verdict.sizes == (0, 1) and verdict.n_features == 1
 
 
@@ -124,6 +128,6 @@ def test_what_is_hard_to_predict_does_not_hide_which_number_is_better():
     common = [rng.normal(0.3, 3.0, 200) for _ in range(5)]
     better = [gain + rng.normal(0.05, 0.01, 200) for gain in common]
     none = [np.zeros(200) for _ in range(5)]
-    verdict = _decide((0, 5, 10), [none, common, better])
+    verdict = _decide((0, 5, 10), [none, common, better], 2.0)
     assert verdict.gain[2] - verdict.gain[1] < verdict.standard_error[2]
     assert verdict.n_features == 10
