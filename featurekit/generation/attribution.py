@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -77,10 +78,9 @@ def importances(
                 problem, model, booster, both, test, X.shape[1]
             )
             continue
-        found = _of_splits(problem, booster, both, test)
-        held_out[: len(found)] += found
-        found = _of_splits(problem, booster, both, train)
-        in_sample[: len(found)] += found * (len(test) / len(train))
+        on_test, on_train = _of_splits(problem, booster, both, [test, train])
+        held_out[: len(on_test)] += on_test
+        in_sample[: len(on_train)] += on_train * (len(test) / len(train))
     out = held_out
     if kind == "gain":
         # up to the round after which the model overfits; none: they stay as they are
@@ -137,51 +137,99 @@ def _imputed(X: Floats) -> Floats:
     return np.asarray(X / np.maximum(np.abs(X).max(axis=0), 1e-300))
 
 
-def _of_splits(problem: Problem, booster: Any, both: Floats, rows: Ints) -> Floats:
-    """Reduction of the loss on ``rows`` by each round's splits on each feature.
+def _of_splits(
+    problem: Problem, booster: Any, both: Floats, parts: Sequence[Ints]
+) -> Floats:
+    """Reduction of the loss by each round's splits on each feature, to second order.
 
-    To second order, (rounds, features).
+    On the rows of each part: (parts, rounds, features).
     """
+    rows = np.concatenate(parts)
+    part = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
     n_outputs = problem.loss.n_outputs
     leaf_of_row = booster.predict(both[rows], pred_leaf=True, num_threads=1)
     leaf_of_row = np.asarray(leaf_of_row).reshape(len(rows), -1)
     y, raw = problem.y[rows], problem.raw[rows].copy()
     weight = None if problem.weight is None else problem.weight[rows][:, None]
-    trees = booster.dump_model()["tree_info"]
-    out = np.zeros((len(trees) // n_outputs, both.shape[1]))
-    for t in range(len(out)):
+    trees = _Tree.all_of(booster)
+    out = np.zeros((len(parts), len(trees) // n_outputs, both.shape[1]))
+    for t in range(out.shape[1]):
         start = t * n_outputs
         g, h = problem.loss.gradients(y, raw)
         if weight is not None:
             g, h = g * weight, h * weight
         for k, tree in enumerate(trees[start : start + n_outputs]):
-            leaf, n_leaves = leaf_of_row[:, start + k], tree["num_leaves"]
-            sum_g = np.bincount(leaf, g[:, k], n_leaves)
-            sum_h = np.bincount(leaf, h[:, k], n_leaves)
-            values = np.zeros(n_leaves)
-            _walk(tree["tree_structure"], sum_g, sum_h, values, out[t])
-            raw[:, k] += values[leaf]
+            leaf, n_leaves = leaf_of_row[:, start + k], len(tree.leaf_value)
+            cell, n_cells = part * n_leaves + leaf, len(parts) * n_leaves
+            sum_g, sum_h = (
+                np.bincount(cell, s[:, k], n_cells).reshape(-1, n_leaves).astype(float)
+                for s in (g, h)
+            )
+            for into, less in zip(out[:, t], tree.less(sum_g, sum_h), strict=True):
+                np.add.at(into, tree.feature, less)
+            raw[:, k] += tree.leaf_value[leaf]
     return out
 
 
-def _walk(
-    node: dict[str, Any], g: Any, h: Any, values: Floats, out: Floats
-) -> tuple[float, float]:
-    """Add up what each split takes off; returns the node's sums of ``g`` and ``h``."""
-    if "split_feature" not in node:
-        leaf = node.get("leaf_index", 0)
-        values[leaf] = node["leaf_value"]
-        return g[leaf], h[leaf]
-    total_g = total_h = 0.0
-    for side in ("left_child", "right_child"):
-        child = node[side]
-        g_child, h_child = _walk(child, g, h, values, out)
-        new = child.get("internal_value", child.get("leaf_value"))
-        old = node["internal_value"]
-        less = g_child * (old - new) + 0.5 * h_child * (old**2 - new**2)
-        out[node["split_feature"]] += less
-        total_g, total_h = total_g + g_child, total_h + h_child
-    return total_g, total_h
+@dataclass(frozen=True)
+class _Tree:
+    """A tree of LightGBM's: children of a split are splits ``j`` or leaves ``~j``.
+
+    Attributes
+    ----------
+    feature, left, right : int array (splits,)
+    value : float64 array (splits,)
+        Score of the rows of each split, if it were a leaf.
+    leaf_value : float64 array (splits + 1,)
+    """
+
+    feature: Ints
+    left: Ints
+    right: Ints
+    value: Floats
+    leaf_value: Floats
+
+    @classmethod
+    def all_of(cls, booster: Any) -> list[_Tree]:
+        """From the text of the model, which is several times faster than its JSON."""
+        out = []
+        for text in booster.model_to_string().split("\nTree=")[1:]:
+            pairs = (line.split("=", 1) for line in text.split("\n") if "=" in line)
+            lines = dict(pairs)
+            feature, left, right = (
+                np.array(lines.get(name, "").split(), np.int64)
+                for name in ("split_feature", "left_child", "right_child")
+            )
+            value, leaf_value = (
+                np.array(lines.get(name, "").split(), np.float64)
+                for name in ("internal_value", "leaf_value")
+            )
+            out.append(cls(feature, left, right, value, leaf_value))
+        return out
+
+    def less(self, sum_g: Floats, sum_h: Floats) -> Floats:
+        """What each split takes off the loss, from sums of each leaf, (parts, splits).
+
+        Parameters
+        ----------
+        sum_g, sum_h : float64 array (parts, leaves)
+            Sums of gradients and of second derivatives.
+        """
+        n_splits = len(self.feature)
+        # splits, then leaves from the last to the first: ~j is counted from behind
+        value = np.concatenate([self.value, self.leaf_value[::-1]])
+        g, h = (
+            np.hstack([np.zeros((len(s), n_splits)), s[:, ::-1]])
+            for s in (sum_g, sum_h)
+        )
+        for i in range(n_splits - 1, -1, -1):  # a child is younger than its parent
+            for s in (g, h):
+                s[:, i] = s[:, self.left[i]] + s[:, self.right[i]]
+        out = np.zeros((len(g), n_splits))
+        for child in (self.left, self.right):
+            old, new = self.value, value[child]
+            out += g[:, child] * (old - new) + 0.5 * h[:, child] * (old**2 - new**2)
+        return out
 
 
 def _of_shuffling(

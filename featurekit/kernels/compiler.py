@@ -61,14 +61,57 @@ def njit(**options: Any) -> Callable[[Callable[..., Any]], Any]:
     cached = options.pop("cache", False)
 
     def decorate(function: Callable[..., Any]) -> Any:
-        if function.__name__ not in NAMES:
-            options.update(no_cpython_wrapper=True, no_cfunc_wrapper=True)
+        is_part = function.__name__ not in NAMES
+        if is_part:
+            options.update(
+                no_cpython_wrapper=True, no_cfunc_wrapper=True, pipeline_class=_OfPart
+            )
         compiled = numba.njit(**options)(function)
-        if cached and hasattr(compiled, "_cache"):  # not where numba is switched off
+        has_cache = hasattr(compiled, "_cache")  # not where numba is switched off
+        if cached and not is_part and has_cache:
             compiled._cache = KernelCache(function)
         return compiled
 
     return decorate
+
+
+class _Part(numba.core.codegen.JITCodeLibrary):
+    """The code of a function that only kernels call.
+
+    numba optimises each function and turns it to machine code before it does so once
+    more with all that calls it. Of a part only the latter is ever run.
+    """
+
+    def _optimize_final_module(self) -> None:
+        pass
+
+    def _finalize_final_module(self) -> None:
+        self._finalized = True
+
+    def get_pointer_to_function(self, name: str) -> int:
+        """None, as of any name that is not in the library."""
+        self._ensure_finalized()
+        return 0
+
+    @property
+    def codegen(self) -> Any:
+        """Of a function without machine code there is no environment to be set."""
+        return _NoEnvironment
+
+
+class _NoEnvironment:
+    @staticmethod
+    def set_env(name: str, environment: Any) -> None:
+        pass
+
+
+class _OfPart(numba.core.compiler.Compiler):
+    """numba's compiler with a `_Part` for its result."""
+
+    def compile_extra(self, func: Callable[..., Any]) -> Any:
+        codegen = self.state.targetctx.codegen()
+        self.state.library = _Part(codegen, func.__qualname__)
+        return super().compile_extra(func)
 
 
 # -- where compiled code is kept -------------------------------------------------------

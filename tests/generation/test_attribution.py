@@ -106,7 +106,7 @@ def test_gain_is_the_mean_reduction_on_held_out_and_training_rows(weight, monkey
     best = theirs.sum(axis=1).cumsum().argmax()
     assert 0 < best < len(theirs) - 1  # later rounds overfit, and do not count
     theirs = 0.5 * (theirs[: best + 1].sum(axis=0) + in_sample.sum(axis=0))
-    np.testing.assert_allclose(ours, theirs[4:] / len(problem.y), rtol=1e-6)
+    np.testing.assert_allclose(ours, theirs[4:] / len(problem.y), rtol=1e-4)
 
 
 def test_folds_without_scored_rows_to_learn_from_are_passed_over():
