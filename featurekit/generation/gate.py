@@ -1,10 +1,9 @@
 """How many of the new features to keep: none is an answer.
 
 For every fold the whole search is run again on the fold's training rows, and models
-with the best k features are compared on rows that had no part in finding them. The
-smallest k within one standard error of the best is kept, and none where no k is so many
-standard errors above none as `Model.sure` says. Errors are of differences on the same
-rows.
+with the best k features are compared on rows that had no part in finding them. The best
+k is kept, and none where no k is so many standard errors above none as `Model.sure`
+says. Errors are of differences on the same rows.
 
 A new column changes every tree of a boosted model, for better or worse: most of the
 noise of such a comparison is the model's own. Several models of random parts of rows
@@ -235,18 +234,10 @@ def fitted_values(
     return np.column_stack(columns)
 
 
-def _decide(sizes: tuple[int, ...], gains: list[list[Floats]], sure: float) -> Verdict:
-    """The smallest size within one standard error of the best, or none: see above.
-
-    That error is of the difference between the two, row by row: what is hard to
-    predict with either says nothing of which is better.
-    """
+def _decide(
+    sizes: tuple[int, ...], gains: list[list[Floats]], sure: float
+) -> Verdict:
+    """The best size, or none where no size is surely better than none."""
     mean, error = np.array([_summary(gain) for gain in gains]).T
-    best = int(mean.argmax())
-    less = [
-        _summary([b - a for a, b in zip(gain, gains[best], strict=True)])
-        for gain in gains
-    ]
-    enough = np.array([behind <= noise for behind, noise in less])
-    enough[0] = not (mean > sure * error).any()
-    return Verdict(sizes, mean, error, sizes[int(enough.argmax())], len(gains[0]))
+    best = int(mean.argmax()) if (mean > sure * error).any() else 0
+    return Verdict(sizes, mean, error, sizes[best], len(gains[0]))

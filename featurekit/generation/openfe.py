@@ -79,9 +79,10 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     n_features : int or "auto", default="auto"
         New features to add. A number is a maximum: features that do not reduce the
         held-out loss are never kept, and a warning says so if fewer are. "auto" decides
-        among 0, 5, 10, 20 and 50 by nested cross-validation: the fewest that are not
-        worse than the best by more than one standard error of the difference, and none
-        unless some are two standard errors above none.
+        among 0, 5, 10, 20 and 50 by nested cross-validation: the number that is best,
+        and none unless one is 1.8 standard errors better than none (2, if `estimator`
+        is given). Three LightGBM models of random parts of rows and columns judge each
+        number, more than 10 only if more were better.
     order : int, default=1
         Operators on top of each other: with 2, features are also made of the best
         features of order 1.

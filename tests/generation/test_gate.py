@@ -65,7 +65,7 @@ def test_no_more_is_tried_once_more_is_hardly_better():
     )
     assert verdict.sizes == (0, 1, 2) and len(steps) == 3
     verdict = decide(problem(3), USEFUL + USELESS, sizes)
-    assert verdict.sizes == (0, 1, 2, 3, 4) and verdict.n_features == 3
+    assert verdict.sizes == (0, 1, 2, 3, 4) and verdict.n_features >= 3
 
 
 def test_a_size_beyond_what_was_found_is_not_tried():
