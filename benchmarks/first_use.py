@@ -6,6 +6,7 @@ Each fit runs in a process of its own on 2,000 rows, three ways: *cold* with an 
 cache, *cached* with the cache that the cold fit filled, *copied* with the cache copied
 to another folder, times of files changed. CPU seconds are those of the fit, of this
 process and of those it started; wall seconds say something on an idle machine only.
+"pace" is what `benchmarks.records.pace` took after the task.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from benchmarks.records import stamp
+from benchmarks.records import pace, stamp
 
 RESULT = Path(__file__).parent / "results" / "first_use.json"
 TASKS = {
@@ -115,6 +116,7 @@ def main() -> None:
             }
             for way in ("cold", "cached", "copied")
         }
+        results[task]["pace"] = pace()
         print(task, json.dumps(results[task]), flush=True)
         load = round(os.getloadavg()[0], 1)
         content = {**stamp(), "rounds": args.rounds, "load": load, **results}
