@@ -111,7 +111,9 @@ def _pairs(cv: Any, place: Ints) -> list[tuple[Ints, Ints]]:
                 f"{type(pair).__name__}"
             )
         train, test = (_rows(rows, place, fold) for rows in pair)
-        both = np.intersect1d(train, test)
+        trains = np.zeros(len(place), bool)
+        trains[train] = True
+        both = test[trains[test]]
         if len(both):
             raise ValueError(
                 f"cv, fold {fold}: the training and the test part overlap in "
@@ -146,7 +148,7 @@ def _rows(given: Any, place: Ints, fold: int) -> Ints:
     if rows.size and (rows.min() < 0 or rows.max() >= n_known):
         wrong_row = rows[(rows < 0) | (rows >= n_known)][0]
         raise ValueError(f"cv, fold {fold}: there is no row {wrong_row} of {n_known}")
-    if len(np.unique(rows)) < len(rows):
+    if rows.size and np.bincount(rows).max() > 1:
         raise ValueError(
             f"cv, fold {fold}: a row occurs more than once. Use sample_weight for rows "
             "that count more than others."

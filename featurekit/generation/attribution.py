@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from featurekit.execution.budget import Budget
 from featurekit.expressions.tree import Expression
 from featurekit.generation.model import BoostedModel, base_matrix
 from featurekit.generation.problem import Problem, out_of_fold_values
+from featurekit.generation.trees import Tree, leaves
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -147,11 +147,10 @@ def _of_splits(
     rows = np.concatenate(parts)
     part = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
     n_outputs = problem.loss.n_outputs
-    leaf_of_row = booster.predict(both[rows], pred_leaf=True, num_threads=1)
-    leaf_of_row = np.asarray(leaf_of_row).reshape(len(rows), -1)
+    leaf_of_row = leaves(booster, both[rows])
     y, raw = problem.y[rows], problem.raw[rows].copy()
     weight = None if problem.weight is None else problem.weight[rows][:, None]
-    trees = _Tree.all_of(booster)
+    trees = Tree.all_of(booster)
     out = np.zeros((len(parts), len(trees) // n_outputs, both.shape[1]))
     for t in range(out.shape[1]):
         start = t * n_outputs
@@ -169,67 +168,6 @@ def _of_splits(
                 np.add.at(into, tree.feature, less)
             raw[:, k] += tree.leaf_value[leaf]
     return out
-
-
-@dataclass(frozen=True)
-class _Tree:
-    """A tree of LightGBM's: children of a split are splits ``j`` or leaves ``~j``.
-
-    Attributes
-    ----------
-    feature, left, right : int array (splits,)
-    value : float64 array (splits,)
-        Score of the rows of each split, if it were a leaf.
-    leaf_value : float64 array (splits + 1,)
-    """
-
-    feature: Ints
-    left: Ints
-    right: Ints
-    value: Floats
-    leaf_value: Floats
-
-    @classmethod
-    def all_of(cls, booster: Any) -> list[_Tree]:
-        """From the text of the model, which is several times faster than its JSON."""
-        out = []
-        for text in booster.model_to_string().split("\nTree=")[1:]:
-            pairs = (line.split("=", 1) for line in text.split("\n") if "=" in line)
-            lines = dict(pairs)
-            feature, left, right = (
-                np.array(lines.get(name, "").split(), np.int64)
-                for name in ("split_feature", "left_child", "right_child")
-            )
-            value, leaf_value = (
-                np.array(lines.get(name, "").split(), np.float64)
-                for name in ("internal_value", "leaf_value")
-            )
-            out.append(cls(feature, left, right, value, leaf_value))
-        return out
-
-    def less(self, sum_g: Floats, sum_h: Floats) -> Floats:
-        """What each split takes off the loss, from sums of each leaf, (parts, splits).
-
-        Parameters
-        ----------
-        sum_g, sum_h : float64 array (parts, leaves)
-            Sums of gradients and of second derivatives.
-        """
-        n_splits = len(self.feature)
-        # splits, then leaves from the last to the first: ~j is counted from behind
-        value = np.concatenate([self.value, self.leaf_value[::-1]])
-        g, h = (
-            np.hstack([np.zeros((len(s), n_splits)), s[:, ::-1]])
-            for s in (sum_g, sum_h)
-        )
-        for i in range(n_splits - 1, -1, -1):  # a child is younger than its parent
-            for s in (g, h):
-                s[:, i] = s[:, self.left[i]] + s[:, self.right[i]]
-        out = np.zeros((len(g), n_splits))
-        for child in (self.left, self.right):
-            old, new = self.value, value[child]
-            out += g[:, child] * (old - new) + 0.5 * h[:, child] * (old**2 - new**2)
-        return out
 
 
 def _of_shuffling(

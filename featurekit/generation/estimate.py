@@ -130,7 +130,7 @@ def _trial(data: Data, plan: Plan, n_rows: int) -> _Trial:
     rounds = BASE_ROUNDS
     if plan.judged:
         X, categorical = base_matrix(table)
-        model.judges(X, target.y, weight, categorical, X[:1])
+        model.judge(X, target.y, weight, categorical, X[:1], [0])
         if isinstance(model, BoostedModel):
             rounds = model.rounds
     end = time.process_time()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from featurekit.data.columns import CategoricalColumn, DatetimeColumn, Table
 from featurekit.execution.budget import Budget
+from featurekit.generation.trees import Tree, leaves
 from featurekit.statistics.folds import Folds
 from featurekit.statistics.loss import LogLoss, Loss, MultiLogLoss
 
@@ -32,10 +33,8 @@ QUICK_RATE = 0.3
 BETTER = 2.0
 """Standard errors by which a model must be better than a constant to be used."""
 
-JUDGES = 3
 PARTIAL = (("feature_fraction", 0.7), ("bagging_fraction", 0.8), ("bagging_freq", 1))
-"""How the models of a comparison are trained: so that they differ by the seed. Three of
-them bring the standard error to .64 of that of one (median of 144 comparisons)."""
+"""How the models of a comparison are trained: so that they differ by the seed."""
 
 
 _TREE_MODULES = (
@@ -122,10 +121,13 @@ class BoostedModel:
     budget : Budget or None
         Training stops after the round in which it is spent.
     sure : float
-        Standard errors by which `judges` with features must be better than without.
+        Standard errors by which `judge` with features must be better than without.
+    n_judges : int
+        Seeds that make a difference.
     """
 
     sure: ClassVar[float] = 1.8
+    n_judges: ClassVar[int] = 3
     loss: Loss
     seed: int = 0
     n_threads: int = 1
@@ -210,38 +212,31 @@ class BoostedModel:
             **options,
         )
 
-    def raw(
-        self, booster: Any, X: Floats, rounds: int | None = None, start: int = 0
-    ) -> Floats:
-        """Raw scores by ``rounds`` rounds from ``start`` on, (n, K)."""
-        out = booster.predict(
-            X,
-            raw_score=True,
-            start_iteration=start,
-            num_iteration=rounds,
-            num_threads=self._threads(len(X)),
-        )
+    def raw(self, booster: Any, X: Floats) -> Floats:
+        """Raw scores, (n, K)."""
+        out = booster.predict(X, raw_score=True, num_threads=self._threads(len(X)))
         return np.asarray(out, np.float64).reshape(len(X), -1)
 
-    def judges(
+    def judge(
         self,
         X: Floats,
         y: Floats,
         weight: Floats | None,
         categorical: list[int],
         X_test: Floats,
+        seeds: Sequence[int],
     ) -> list[Floats]:
-        """Raw scores on ``X_test`` of `JUDGES` models of parts of ``X``, (n_test, K).
+        """Raw scores on ``X_test`` of a model of parts of ``X`` for each seed.
 
-        A target of one value leaves nothing to learn: its constant stands for them.
+        Each is (n_test, K); for a target of one value, the constant.
         """
         constant = Constant.of(self.loss, y, weight)
         if constant.one_value:
-            return [constant.scores(len(X_test))]
+            return [constant.scores(len(X_test))] * len(seeds)
         data, rows = self.dataset(X, y, weight, categorical), np.arange(len(y))
         out = []
-        for i in range(JUDGES):
-            model = replace(self, seed=self.seed + i, params=self.params + PARTIAL)
+        for seed in seeds:
+            model = replace(self, seed=self.seed + seed, params=self.params + PARTIAL)
             out.append(constant.fill(model.raw(model.train(data, rows), X_test)))
         return out
 
@@ -305,13 +300,19 @@ class BoostedModel:
         return OutOfFold(raw, early, max(1, int(np.median(best))))
 
     def _staged(self, booster: Any, X: Floats, rounds: list[int]) -> Iterator[Floats]:
-        """Raw scores after each of some ascending numbers of rounds."""
-        scores, before = np.zeros((len(X), self.loss.n_outputs)), 0
+        """Raw scores after each of some ascending numbers of rounds.
+
+        Rows are sent through the trees once; adding up leaves is all the rest.
+        """
+        n_outputs, before = self.loss.n_outputs, 0
+        trees = Tree.all_of(booster)
+        leaf = leaves(booster, X, max(rounds), self._threads(len(X)))
+        scores = np.zeros((len(X), n_outputs))
         for r in rounds:
-            if r > before:
-                scores = scores + self.raw(booster, X, r - before, before)
-            before = max(r, before)
-            yield scores
+            for t in range(before, min(r * n_outputs, leaf.shape[1])):
+                scores[:, t % n_outputs] += trees[t].leaf_value[leaf[:, t]]
+            before = max(before, r * n_outputs)
+            yield scores.copy()
 
     def _early(self, y: Floats, weight: Floats | None, stages: list[Floats]) -> Floats:
         """The first stage that is hardly worse than the best."""
@@ -381,6 +382,7 @@ class EstimatorModel:
     """
 
     sure: ClassVar[float] = 2.0
+    n_judges: ClassVar[int] = 1
     estimator: Any
     loss: Loss
     n_classes: int = 0
@@ -414,16 +416,17 @@ class EstimatorModel:
             return log_share[:, 1:] - log_share[:, :1]
         return log_share
 
-    def judges(
+    def judge(
         self,
         X: Floats,
         y: Floats,
         weight: Floats | None,
         categorical: list[int],
         X_test: Floats,
+        seeds: Sequence[int],
     ) -> list[Floats]:
-        """Raw scores on ``X_test`` of one model, (n_test, K)."""
-        return [self.fit_raw(X, y, weight, categorical, X_test)]
+        """Raw scores on ``X_test`` of the same model for each seed."""
+        return [self.fit_raw(X, y, weight, categorical, X_test)] * len(seeds)
 
     def out_of_fold(
         self,

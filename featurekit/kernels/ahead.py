@@ -23,6 +23,9 @@ from featurekit.kernels.registry import kernel
 WORTH = 4
 """Kernels that have to be missing for a process to be started: some seconds' worth."""
 
+_found: set[str] = set()
+"""Kernels that this process need not look for again."""
+
 
 def names() -> list[str]:
     """All kernels that can be compiled beforehand."""
@@ -39,13 +42,17 @@ def missing(wanted: Iterable[str]) -> list[str]:
     read = [folder for folder in folders() if folder is not None]
     out = []
     for name in wanted:
+        if name in _found:
+            continue
         dispatcher: Any = kernel(name)
         kept = getattr(dispatcher, "_cache", None)
         if kept is None:  # numba is switched off
             continue
         codegen = dispatcher.targetctx.codegen()
         files = [kept.file_name(parse(s), codegen) for s in SIGNATURES[name]]
-        if not all(any((folder / f).exists() for folder in read) for f in files):
+        if all(any((folder / f).exists() for folder in read) for f in files):
+            _found.add(name)
+        else:
             out.append(name)
     return out
 
