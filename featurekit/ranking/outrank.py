@@ -607,7 +607,7 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
             if self.redundancy is not None:
                 order = self._choose(lines, rows, columns, run.budget)
             if self.order > 1:
-                lines += self._crosses(run, columns, rows)
+                lines += self._crosses(run, lines, columns, rows)
         self.stopped_ = run.budget.why
         self._write(lines, columns, order)
         quality = drift.quality_table(columns, self.missing)
@@ -657,21 +657,27 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         self.pair_scores_ = _frame(PAIR_COLUMNS, found)
         return order
 
-    def _crosses(self, run: Passes, columns: list[Counted], rows: Rows) -> list[Line]:
-        """The best crosses, counted on all rows."""
-        allowed = [j for j, column in enumerate(columns) if emit.may_cross(column)]
+    def _crosses(
+        self, run: Passes, lines: list[Line], columns: list[Counted], rows: Rows
+    ) -> list[Line]:
+        """The best crosses of columns that vary, counted on all rows."""
+        allowed = [
+            j
+            for j, column in enumerate(columns)
+            if emit.may_cross(column) and not lines[j].constant
+        ]
         found, n_tried = find_crosses(
             rows, allowed, self.order, max(N_CROSSES, len(columns)),
             self.max_candidates, run.budget, self._n_threads(), run.phase,
         )  # fmt: skip
-        lines = count_crosses(
+        crosses = count_crosses(
             run, columns, found, self.missing, self._memory_limit(), self._n_threads()
         )
         scoring.score_crosses(
-            lines, n_tried, self.criterion, self.redundancy is not None,
+            crosses, n_tried, self.criterion, self.redundancy is not None,
             self.target_entropy_,
         )  # fmt: skip
-        return lines
+        return crosses
 
     def _memory_limit(self) -> int:
         return default_limit() if self.memory_limit is None else self.memory_limit

@@ -74,6 +74,10 @@ class Pairs:
         self._margins = [self._null.margin(s) for s in sizes]
         self._h = [entropy(s) for s in sizes]
 
+    def varies(self, a: int) -> bool:
+        """Whether column ``a`` has two values at least."""
+        return self._h[a] > 0
+
     def group(self, a: int) -> Group:
         """The rows by column ``a``."""
         return Group(self.rows, self.rows.codes[a], self.rows.sizes[a])
@@ -103,7 +107,8 @@ def choose(
         Share of the target's entropy that each column tells, above chance.
     kind : {"mrmr", "3mr"}
     n_choose : int
-        Columns to choose; the rest follows by what the last choice made of it.
+        Columns to choose; the rest follows by what the last choice made of it, and
+        constant columns come last.
     stopped : callable
         Says when to choose no more.
 
@@ -126,7 +131,10 @@ def choose(
     cross_null = CrossNull(b) if kind == "3mr" else None
     h = entropy(b)
     n_columns = len(rows.codes)
-    left = list(range(n_columns))
+    # a constant has no redundancy, and with "3mr" the relation of the column chosen
+    # before it, so that it would be chosen early
+    left = [j for j in range(n_columns) if pairs.varies(j)]
+    constant = [j for j in range(n_columns) if not pairs.varies(j)]
     redundancy, relation = np.zeros((2, n_columns))
     criterion = relevance.astype(np.float64)
     order: list[int] = []
@@ -153,4 +161,4 @@ def choose(
                 difference, sizes, _ = group.cross(rows.codes[j], rows.sizes[j])
                 mean, _ = cross_null.moments(sizes)
                 relation[j] += (h + difference / rows.n_total - mean) / h
-    return order, criterion, seen
+    return order + constant, criterion, seen

@@ -106,9 +106,12 @@ def column_lines(
     found = finish([*tables, *made.values()], n_threads)
     names = [column.name for column in columns] + list(made)
     p = np.array([numbers["p"] for numbers in found])
-    # controls are held against everything, columns against each other alone
-    q = false_discovery_rate(p)
-    q[: len(columns)] = false_discovery_rate(p[: len(columns)])
+    # controls are held against everything, columns against each other alone; constants
+    # are no tests
+    tested = np.array([numbers["emi"] > 0 for numbers in found], bool)
+    q = false_discovery_rate(p, tested)
+    d = len(columns)
+    q[:d] = false_discovery_rate(p[:d], tested[:d])
     lines = []
     for i, (name, numbers) in enumerate(zip(names, found, strict=True)):
         numbers |= {"q": float(q[i]), "coverage": 1.0}

@@ -84,6 +84,12 @@ class Rows:
     def __len__(self) -> int:
         return len(self.table)
 
+    def units_that_vary(self) -> NDArray[np.bool_]:
+        """Whether a unit has a column that varies, bool (n_units,)."""
+        out = np.zeros(self.units.n_units, bool)
+        out[self.units.of_column[self.varies]] = True
+        return out
+
     def design(self) -> Design:
         """The table as a matrix without gaps."""
         return Design.of(self.table, self.units, self.weight)
@@ -258,8 +264,7 @@ class Selector(
             come last in any case.
         """
         units = rows.units
-        varies = np.zeros(units.n_units, bool)
-        np.logical_or.at(varies, units.of_column, rows.varies)
+        varies = rows.units_that_vary()
         place = np.full(units.n_units, units.n_units)
         if order is not None:
             place[list(order)] = np.arange(len(order))

@@ -64,7 +64,7 @@ class BorutaShadow(Selector):
         rejected, the last first, each by importance. With ``groups`` it counts groups.
     importance : {"gain", "split"}, default="gain"
         What the trees' splits on a column gained, or how many there are.
-    n_estimators : int, default=50
+    n_estimators : int, default=30
         Trees of each model (of each class, for more than two).
     max_iter : int, default=100
         Rounds at most. It ends earlier when all is decided.
@@ -245,10 +245,7 @@ default="auto"
         )
         seeds = rng.randint(np.iinfo(np.int32).max, size=self.max_iter).tolist()
         race = Race(rows, self.importance, self.n_estimators, self._n_threads())
-        trial = Trial(n_units, self.alpha, self.correction)
-        varies = np.zeros(n_units, bool)
-        varies[rows.units.of_column[rows.varies]] = True
-        trial.verdict[~varies] = REJECTED
+        trial = Trial(rows.units_that_vary(), self.alpha, self.correction)
         history: list[Floats] = []
         least: list[float] = []
         with (
@@ -303,6 +300,13 @@ default="auto"
 class Trial:
     """Hits of units, and what they say so far.
 
+    Parameters
+    ----------
+    varies : bool array (n_units,)
+        The others are rejected from the start, and do not count among the tests.
+    alpha : float
+    correction : str
+
     Attributes
     ----------
     hits : int64 array (n_units,)
@@ -310,12 +314,15 @@ class Trial:
         `REJECTED`, `TENTATIVE` or `CONFIRMED`.
     """
 
-    def __init__(self, n_units: int, alpha: float, correction: str) -> None:
+    def __init__(
+        self, varies: NDArray[np.bool_], alpha: float, correction: str
+    ) -> None:
         self.alpha = alpha
         self.correction = correction
         self.rounds = 0
-        self.hits = np.zeros(n_units, np.int64)
-        self.verdict = np.full(n_units, TENTATIVE)
+        self.tested = np.flatnonzero(varies)
+        self.hits = np.zeros(len(varies), np.int64)
+        self.verdict = np.where(varies, TENTATIVE, REJECTED)
 
     def open(self) -> bool:
         """Whether something is undecided."""
@@ -337,13 +344,15 @@ class Trial:
 
     def _corrected(self, p: Floats) -> Floats:
         """p-values that hold for all units at once, decided ones included."""
+        out = np.ones(len(p))
+        p = p[self.tested]
         m = len(p)
         if self.correction == "bonferroni":
-            return p * m
+            out[self.tested] = p * m
+            return out
         order = np.argsort(p)
         steps = p[order] * m / np.arange(1, m + 1)
-        out = np.empty(m)
-        out[order] = np.minimum.accumulate(steps[::-1])[::-1]
+        out[self.tested[order]] = np.minimum.accumulate(steps[::-1])[::-1]
         return out
 
 
@@ -360,7 +369,10 @@ class Race:
         self.is_category = np.zeros(self.values.shape[1], bool)
         self.is_category[categorical] = True
         self.units = rows.units
-        self.members = [rows.units.columns(unit) for unit in range(rows.units.n_units)]
+        # constants have no shadow: they would only change what is drawn
+        self.columns = np.flatnonzero(rows.varies)
+        of_column = rows.units.of_column[self.columns]
+        self.members = [np.flatnonzero(of_column == u) for u in np.unique(of_column)]
         self.importance = importance
         self.n_estimators = n_estimators
         self.n_threads = n_threads if len(rows) >= THREADED_ROWS else 1
@@ -382,21 +394,24 @@ class Race:
         real : float64 array (n_units,)
             Shares of the whole importance; NaN for units that are not in the model.
         shadows : float64 array (at least `MIN_SHADOWS`,)
+            Of the units that vary.
         """
         import lightgbm
 
-        n_units, of_column = self.units.n_units, self.units.of_column
+        n_units = self.units.n_units
+        of_column = self.units.of_column[self.columns]
         rng = np.random.default_rng(seed)
-        values = self.values[at]
+        values = self.values[np.ix_(at, self.columns)]
         real = np.flatnonzero(np.isin(of_column, alive))
-        parts, columns, owners = [values[:, real]], [real], [of_column[real]]
-        n_copies = -(-MIN_SHADOWS // n_units)
+        parts, columns = [values[:, real]], [self.columns[real]]
+        owners = [of_column[real]]
+        n_copies = -(-MIN_SHADOWS // len(self.members))
         for copy in range(n_copies):
             shadow = np.empty(values.shape)
             for members in self.members:
                 shadow[:, members] = values[np.ix_(rng.permutation(len(at)), members)]
             parts.append(shadow)
-            columns.append(np.arange(len(of_column)))
+            columns.append(self.columns)
             owners.append(of_column + (copy + 1) * n_units)
         # a twentieth of the rows, at most 20
         params = self.params | {"min_data_in_leaf": min(20, max(1, len(at) // 20))}
@@ -423,4 +438,5 @@ class Race:
         sums: Any = np.bincount(np.concatenate(owners), share, (n_copies + 1) * n_units)
         out = np.full(n_units, np.nan)
         out[alive] = sums[alive]
-        return out, sums[n_units:]
+        shadows = sums[n_units:].reshape(n_copies, n_units)
+        return out, shadows[:, np.unique(of_column)].ravel()

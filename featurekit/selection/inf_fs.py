@@ -69,7 +69,8 @@ class InfFS(Selector):
         the columns kept; without a target it is 0.5.
     n_features_to_select : None, int, float or "auto", default=None
         Columns to keep: half of them, so many, a share, or "auto": the upper of two
-        clusters of the scores (exact 2-means). With ``groups`` it counts groups.
+        clusters of the scores of columns that vary (exact 2-means). With ``groups`` it
+        counts groups.
     graph : {"symmetric", "tpami2020"}, default="symmetric"
         "tpami2020" is what the released code computes (see Notes).
     rho : float, default=0.9
@@ -244,7 +245,9 @@ feature_names_in_
             with progress.phase("energies", 1) as step:
                 scores = self._scores(rows, [self.alpha_])[:, 0]
                 step()
-        found = two_means(scores) if n_keep is None else n_keep
+        found = n_keep
+        if found is None:
+            found = two_means(scores[rows.units_that_vary()])
         self._keep(rows, scores, found)
         return self
 
@@ -302,7 +305,11 @@ feature_names_in_
                 if len(np.unique(part.target.y)) < 2 or not part.varies.any():  # type: ignore[union-attr]
                     continue
                 scores = self._scores(part, grid)
-                results[fold] = self._judge(rows, design, train, test, scores, n_keep)
+                sizes = [
+                    two_means(s[part.units_that_vary()]) if n_keep is None else n_keep
+                    for s in scores.T
+                ]
+                results[fold] = self._judge(rows, design, train, test, scores, sizes)
                 step()
         results = results[np.isfinite(results).all(axis=1)]
         if len(results) == 0:
@@ -322,7 +329,7 @@ feature_names_in_
         train: NDArray[np.int64],
         test: NDArray[np.int64],
         scores: Floats,
-        n_keep: int | None,
+        sizes: Sequence[int],
     ) -> list[float]:
         """How well a model does on what each mixture keeps."""
         from sklearn.preprocessing import StandardScaler
@@ -332,8 +339,7 @@ feature_names_in_
         fit_y = fit_target(rows.target, self.estimator)
         weight = rows.weight
         out = []
-        for s in scores.T:
-            k = two_means(s) if n_keep is None else n_keep
+        for s, k in zip(scores.T, sizes, strict=True):
             units = np.sort(np.argsort(-rounded(s), kind="stable")[:k])
             key = units.tobytes()
             if key not in known:

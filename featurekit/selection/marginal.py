@@ -127,9 +127,7 @@ class Marginal:
         there = np.flatnonzero(self.column >= 0)
 
         def kept() -> Ints:
-            of_unit = np.ones(len(self.column))
-            of_unit[there] = p[self.column[there]]
-            return np.flatnonzero(false_discovery_rate(of_unit) <= alpha)
+            return there[false_discovery_rate(p[self.column[there]]) <= alpha]
 
         found = kept()
         whole = rows.weight is None or not (rows.weight % 1).any()
@@ -163,7 +161,8 @@ class Marginal:
         if times is not None:
             y = y.repeat(times)
         # four times what it takes to see the largest p that would be kept
-        wanted = 4 * len(self.scores) / (alpha * len(units))
+        n_tests = int((self.column >= 0).sum())
+        wanted = 4 * n_tests / (alpha * len(units))
         affordable = PERMUTED_ROWS / (len(y) * len(units))
         n_permutations = int(min(wanted + 1, affordable, MAX_PERMUTATIONS))
         if n_permutations < MIN_PERMUTATIONS:

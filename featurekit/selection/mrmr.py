@@ -206,8 +206,7 @@ default="auto"
     ) -> tuple[list[int], int, Floats, Floats]:
         """Units best first, how many are chosen, their scores and redundancies."""
         n_units = design.n_units
-        varies = np.zeros(n_units, bool)
-        varies[rows.units.of_column[rows.varies]] = True
+        varies = rows.units_that_vary()
         chosen = np.zeros(n_units, bool)
         copied = np.zeros(n_units, bool)
         order: list[int] = []

@@ -498,8 +498,25 @@ def _statistics(table: CountTable, b: Ints, emi: float, sd: float) -> dict[str, 
     }
 
 
-def false_discovery_rate(p: Floats) -> Floats:
-    """The q of each p by Benjamini and Hochberg: the least rate at which it is kept."""
+def false_discovery_rate(p: Floats, tested: NDArray[np.bool_] | None = None) -> Floats:
+    """Adjust p-values for their number by the method of Benjamini and Hochberg.
+
+    Parameters
+    ----------
+    p : float64 array (m,)
+    tested : bool array (m,), optional
+        False for what cannot be tested, such as constant columns: its q is 1, and it
+        does not count among the tests.
+
+    Returns
+    -------
+    q : float64 array (m,)
+        The least false-discovery rate at which each hypothesis is rejected.
+    """
+    if tested is not None:
+        q = np.ones(len(p))
+        q[tested] = false_discovery_rate(p[tested])
+        return q
     m = len(p)
     order = np.argsort(-p, kind="stable")
     q = np.empty(m)

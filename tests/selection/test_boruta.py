@@ -50,7 +50,7 @@ def _planted(n=400, d=8, seed=0):
 def test_decisions_are_those_of_binomial_tests(correction):
     rng = np.random.default_rng(0)
     chance = np.array([0.05, 0.3, 0.5, 0.5, 0.8, 0.99])
-    trial = Trial(6, 0.05, correction)
+    trial = Trial(np.ones(6, bool), 0.05, correction)
     hits, verdict = np.zeros(6, int), [TENTATIVE] * 6
     for n in range(1, 60):
         hit = rng.random(6) < chance
