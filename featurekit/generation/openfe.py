@@ -204,6 +204,8 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
     - The base model of a fold is a constant where the models of the other folds are not
       better than theirs by two standard errors.
     - Equal scores, and LightGBM's ties, go by the order of the columns.
+    - A further column that is not constant gives more candidates and another base
+      model, and so may change which features are kept.
     - Infinities count as missing in derived features. Division and logarithms are NaN
       outside their domain.
 
@@ -474,7 +476,9 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         Parameters
         ----------
         X : frame or array of shape (n, d)
-            Columns as in fit. Unseen categories and missing values are allowed.
+            The columns of fit, in the same order. Columns that fit did not see are an
+            error, unless ``extra_columns="ignore"``. Unseen categories and missing
+            values are allowed.
 
         Returns
         -------
@@ -483,6 +487,9 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
 
         Raises
         ------
+        ValueError
+            For columns that fit did not see, and for another order of the columns,
+            unless ``extra_columns="ignore"``.
         SchemaError
             A column is missing or of another kind than in fit.
         """

@@ -210,6 +210,10 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
       twice the weights are twice the evidence. Equal weights of any scale are none.
       Other weights are an error: how many rows they stand for, which is what a test
       against chance needs, they do not say.
+    - Neither the order of the columns nor a further column changes the scores of the
+      others, with two exceptions: ``alpha`` is a false-discovery rate over all columns
+      that are not constant, and the criteria of models split and sample rows by a hash
+      of all columns.
 
     Crosses are searched for, and ``redundancy`` and models are computed, on at most
     262,144 distinct rows, those of the least hashes. What is reported of a cross is
@@ -751,12 +755,18 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         Parameters
         ----------
         X : frame or array of shape (n, d)
-            Columns as in fit.
+            The columns of fit, in the same order. Columns that fit did not see are an
+            error.
 
         Returns
         -------
         frame or array of shape (n, selected columns + crosses)
             Of the type that came in, or that ``set_output`` asks for.
+
+        Raises
+        ------
+        ValueError
+            For other columns than in fit, or for another order of the columns.
         """
         check_is_fitted(self, "scores_")
         frame_type(X)

@@ -295,13 +295,19 @@ class Selector(
         Parameters
         ----------
         X : frame or array of shape (n, d)
-            Columns as in fit.
+            The columns of fit, in the same order. Columns that fit did not see are an
+            error.
 
         Returns
         -------
         frame or array of shape (n, columns kept)
             Of the type that came in, or that ``set_output`` asks for; in the order of
             X. Numbers keep their type.
+
+        Raises
+        ------
+        ValueError
+            For other columns than in fit, or for another order of the columns.
         """
         check_is_fitted(self, "support_")
         frame_type(X)

@@ -66,6 +66,12 @@ class OMP(SequentialAttention):
     support_, scores_, ranking_, order_, n_features_to_select_
         See `SequentialAttention`, as for all others.
 
+    Notes
+    -----
+    Whole numbers as ``sample_weight`` are numbers of rows. Other weights, and whole
+    ones with a sum above 10^9, are scaled to a mean of 1, so that only their ratios
+    matter.
+
     References
     ----------
     Pati, Rezaiifar and Krishnaprasad, "Orthogonal Matching Pursuit", Asilomar 1993.
@@ -200,6 +206,16 @@ class GroupLasso(_AtOnce):
     n_steps_, loss_curve_, stopped_
         See `SequentialAttention`.
 
+    Notes
+    -----
+    The starting weights of the network are drawn input by input. Another order of the
+    columns, or a further column that is not constant, changes them, and so may change
+    which of two columns of similar use is kept.
+
+    Whole numbers as ``sample_weight`` are numbers of rows. Other weights, and whole
+    ones with a sum above 10^9, are scaled to a mean of 1, so that only their ratios
+    matter.
+
     References
     ----------
     Yasuda et al., "Sequential Attention for Feature Selection", ICLR 2023, arXiv
@@ -297,6 +313,16 @@ class SequentialLasso(GroupLasso):
     n_steps_, loss_curve_, stopped_
         See `SequentialAttention`.
 
+    Notes
+    -----
+    The starting weights of the network are drawn input by input. Another order of the
+    columns, or a further column that is not constant, changes them, and so may change
+    which of two columns of similar use is kept.
+
+    Whole numbers as ``sample_weight`` are numbers of rows. Other weights, and whole
+    ones with a sum above 10^9, are scaled to a mean of 1, so that only their ratios
+    matter.
+
     References
     ----------
     Luo and Chen, "Sequential Lasso cum EBIC for feature selection with
@@ -382,6 +408,14 @@ class OneShotAttention(_AtOnce):
     -----
     Deliberate difference: weights are scaled to a sum of squares of 1, as those of
     `SequentialAttention` are.
+
+    The starting weights of the network are drawn input by input. Another order of the
+    columns, or a further column that is not constant, changes them, and so may change
+    which of two columns of similar use is kept.
+
+    Whole numbers as ``sample_weight`` are numbers of rows. Other weights, and whole
+    ones with a sum above 10^9, are scaled to a mean of 1, so that only their ratios
+    matter.
 
     References
     ----------

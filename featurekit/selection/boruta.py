@@ -138,7 +138,7 @@ default="auto"
 
     Weights are LightGBM's, and only their ratios matter: rows are drawn by count, so
     that a weight of 2 is not quite two rows. Shadows are drawn column by column, and so
-    depend on the order of the columns.
+    depend on the order of the columns and on further columns that are not constant.
 
     References
     ----------

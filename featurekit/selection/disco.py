@@ -159,8 +159,12 @@ feature_names_in_
 
     ``sample_weight`` repeats rows exactly with "filter"; with the others rows are drawn
     by it. Weights with fractions, or with a sum above 10^9, are scaled to a mean of 1:
-    only their ratios matter, but p-values of whole weights depend on their sum. With
-    "forward" and "partial" ties go by the order of the columns.
+    only their ratios matter. Bias-corrected scores, p-values and the draws of rows
+    depend on the sum of whole weights, and so on their scale. With "forward" and
+    "partial" ties go by the order of the columns.
+
+    "auto" tests every column that is not constant; its false-discovery rate is over all
+    of them, so that a further column may change which others are kept.
 
     References
     ----------

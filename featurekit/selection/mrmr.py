@@ -94,8 +94,12 @@ default="auto"
     - A correlation below 0.001 counts as 0.001, as in the package ``mrmr-selection``.
     - At least 1e-12 of the variance counts as unexplained, so that two columns that
       give the target away can still be told apart.
-    - Whole weights give what repeating the rows gives. Weights with fractions, or with
-      a sum above 10^9, are scaled to a mean of 1: only their ratios matter.
+    - Whole weights give what repeating the rows gives, so that their scale changes the
+      F statistic. Weights with fractions, or with a sum above 10^9, are scaled to a
+      mean of 1: only their ratios matter.
+
+    A column of noise may be chosen before others and change their mean redundancy, so
+    that with "auto" a further column may change which others are kept.
 
     Each step takes one product of the columns with those of the unit just chosen: k
     columns out of d take time in proportion to n d k.

@@ -176,6 +176,15 @@ class SequentialAttention(TrainedSelector):
       by more than a standard error of the difference. With "linear" least squares
       judges.
 
+    The starting weights of the network are drawn input by input. Another order of the
+    columns, or a further column that is not constant, changes them, and so may change
+    which of two columns of similar use is kept.
+    With "linear" it does not matter in which order columns come.
+
+    Whole numbers as ``sample_weight`` are numbers of rows. Other weights, and whole
+    ones with a sum above 10^9, are scaled to a mean of 1, so that only their ratios
+    matter.
+
     Duplicates share attention until one of them is chosen; after that the other adds
     nothing. With "linear" a combination of columns chosen is never taken while anything
     else is left, and weights equal repetition of rows; with a network they do where

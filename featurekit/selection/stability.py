@@ -120,6 +120,9 @@ default="auto"
     now that, and none of them may be kept: put them into one of ``groups``, or let the
     selector judge each column by itself (``DisCo(redundancy_penalty=0)``).
 
+    Whether the scale of weights, the order of the columns or a further column change
+    the result depends on the selector.
+
     Deliberate differences:
 
     - Any selector will do, in place of the Lasso with random penalties.

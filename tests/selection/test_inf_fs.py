@@ -447,7 +447,7 @@ def test_auto_keeps_the_upper_of_two_clusters():
     y = _classes(X, 2)
     for params in ({"alpha": (0.5, 0.25, 0.25)}, {"cv": 3, "random_state": 0}):
         selector = InfFS(n_features_to_select="auto", **params).fit(X, y)
-        varies = X.nunique(dropna=False).to_numpy() > 1
+        varies = np.ptp(X, axis=0) > 0
         assert not varies.all()  # a constant is no member of a cluster
         expected = oracle.two_means(selector.scores_[varies])
         assert selector.n_features_to_select_ == expected
