@@ -210,10 +210,12 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
       twice the weights are twice the evidence. Equal weights of any scale are none.
       Other weights are an error: how many rows they stand for, which is what a test
       against chance needs, they do not say.
-    - Neither the order of the columns nor a further column changes the scores of the
-      others, with two exceptions: ``alpha`` is a false-discovery rate over all columns
-      that are not constant, and the criteria of models split and sample rows by a hash
-      of all columns.
+    - The order of the columns changes no score, except where rows are split or sampled
+      by a hash of all columns: for the criteria of models, and beyond 262,144 distinct
+      rows for ``redundancy`` and crosses. Crosses name their columns in that order.
+    - A further column that is not constant may change which others are selected:
+      ``alpha`` is a false-discovery rate over all columns, ``redundancy`` may choose
+      the further column first, and it changes the hash of the rows.
 
     Crosses are searched for, and ``redundancy`` and models are computed, on at most
     262,144 distinct rows, those of the least hashes. What is reported of a cross is

@@ -132,11 +132,12 @@ feature_names_in_
     - A missing number is the median, and that it was missing is a node of its own.
 
     Every feature is a node of one graph, so that a further column that is not constant
-    changes all scores. Whole numbers as ``sample_weight`` are numbers of rows. Other weights, and whole
+    changes all scores.
+
+    Whole numbers as ``sample_weight`` are numbers of rows. Other weights, and whole
     ones with a sum above 10^9, are scaled to a mean of 1, so that only their ratios
-    matter.
-    The mean mutual information without association, which is subtracted, depends on the
-    number of rows, so that the scale of whole weights may change the result.
+    matter. The mutual information expected by chance, which is subtracted, depends on
+    the number of rows, so that the scale of whole weights may change the result.
 
     The method of Lanczos gives energies and spectral radius from some ten products with
     the matrix, which is never inverted. Ranks need all rows at once.
