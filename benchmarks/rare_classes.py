@@ -90,12 +90,12 @@ def main() -> None:
                         (time.process_time() - start) / n_tables, 3
                     ),
                 }  # fmt: skip
+                print(line, flush=True)
                 lines.append(line)
-                common.write(  # what is measured is kept if the rest is not
-                    "rare_classes",
-                    "Tables of noise beside a rare class of which any is kept",
-                    {"alpha": ALPHA, "columns_per_table": N_COLUMNS, "shares": lines},
-                )
+    common.write(
+        "rare_classes", "Tables of noise beside a rare class of which any is kept",
+        {"alpha": ALPHA, "columns_per_table": N_COLUMNS, "shares": lines},
+    )  # fmt: skip
 
 
 if __name__ == "__main__":
