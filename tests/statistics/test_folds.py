@@ -17,7 +17,7 @@ from sklearn.model_selection import (
     TimeSeriesSplit,
 )
 
-from featurekit.statistics.folds import Folds
+from featurekit.statistics.folds import Folds, _distinct_columns
 
 N = 60
 
@@ -159,3 +159,14 @@ def test_masks_have_one_memory_order():
     folds = Folds.from_splits(splits, 20)
     for some in (folds, folds.within(1)[0], folds.take(np.arange(10))):
         assert some.train.flags.c_contiguous and some.test.flags.c_contiguous
+
+
+@pytest.mark.parametrize("n_folds", [1, 3, 19, 20, 21, 45, 90])
+def test_atoms_are_the_distinct_patterns_in_ascending_order(n_folds):
+    rng = np.random.default_rng(n_folds)
+    role = rng.integers(0, 3, (n_folds, 30)).astype(np.uint8)
+    role = role[:, rng.integers(0, 30, 200)]
+    patterns, atom = _distinct_columns(role)
+    theirs, which = np.unique(role, axis=1, return_inverse=True)
+    np.testing.assert_array_equal(patterns, theirs)
+    np.testing.assert_array_equal(atom, which.reshape(-1))
