@@ -1,5 +1,7 @@
 """How many features the gate keeps, and on which rows it decides."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LinearRegression
@@ -8,6 +10,7 @@ from sklearn.model_selection import KFold, TimeSeriesSplit
 from featurekit.data.columns import NumericColumn, Table
 from featurekit.execution.budget import Budget
 from featurekit.expressions import parse
+from featurekit.generation import gate
 from featurekit.generation.gate import _decide, judge
 from featurekit.generation.model import EstimatorModel
 from featurekit.generation.search import Problem, Ranking
@@ -131,3 +134,44 @@ def test_what_is_hard_to_predict_does_not_hide_which_number_is_better():
     verdict = _decide((0, 5, 10), [none, common, better], 2.0)
     assert verdict.gain[2] - verdict.gain[1] < verdict.standard_error[2]
     assert verdict.n_features == 10
+
+
+class _Recorder(EstimatorModel):
+    """A line whose errors depend on the seed, and that remembers the seeds."""
+
+    n_judges = 3
+
+    def judge(self, X, y, weight, categorical, X_test, seeds):
+        raw = self.fit_raw(X, y, weight, categorical, X_test)
+        asked.append(tuple(seeds))
+        return [raw + 0.1 * seed for seed in seeds]
+
+
+asked: list[tuple[int, ...]] = []
+
+
+@pytest.mark.parametrize("is_open", [False, True])
+def test_more_models_are_asked_where_one_leaves_it_open(is_open, monkeypatch):
+    asked.clear()
+    if is_open:
+        monkeypatch.setattr(gate, "OPEN", (-np.inf, np.inf))
+    model = _Recorder(LinearRegression(), Squared())
+    case = problem(1)
+    order = Ranking(USEFUL[:1] + USELESS, {})
+    verdict = judge(case, model, "rmse", lambda part: order, Budget(), (1, 2))
+    one = [(0,)] * 15  # three sizes, five folds
+    assert asked == one + [(1, 2)] * 15 * is_open
+    assert verdict.n_features >= 1
+    alone = decide(case, USEFUL[:1] + USELESS, (1, 2))
+    if not is_open:
+        np.testing.assert_allclose(verdict.gain, alone.gain)
+
+
+def test_weights_count():
+    """Rows where the feature does harm weigh next to nothing."""
+    case = problem(1)
+    harmed = np.abs(case.table["x0"].values) < 0.7
+    y = np.where(harmed, -10 * case.y, case.y)
+    case = replace(case, y=y, weight=np.where(harmed, 1e-9, 1.0))
+    assert decide(case, USEFUL[:1]).n_features == 1
+    assert decide(replace(case, weight=None), USEFUL[:1]).n_features == 0
