@@ -15,7 +15,7 @@ _OF_OPERATORS = {
 
 def kernels_of(space: Space, loss: Loss) -> list[str]:
     """Names of kernels in the order of their use; those that take long to compile."""
-    names = ["unit_ranks", "grids", "accumulate", "boost"]
+    names = ["grids", "accumulate", "boost"]
     for operator, needed in _OF_OPERATORS.items():
         names += needed if space.by_operator.get(operator) else ()
     scores = {Squared: "squared", LogLoss: "logloss", MultiLogLoss: "softmax"}

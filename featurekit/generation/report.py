@@ -16,7 +16,7 @@ from featurekit.expressions.operators import operator
 from featurekit.expressions.tree import Call, Column, Expression, Literal
 from featurekit.fitting import Target
 from featurekit.generation.search import Ranking
-from featurekit.kernels.registry import kernel
+from featurekit.statistics.moments import mid_ranks, unit_ranks
 
 COLUMNS = (
     "feature",
@@ -166,22 +166,19 @@ def warn_of_leaks(data: Table, target: Target) -> None:
         return
     rows = np.linspace(0, len(data) - 1, min(len(data), 20_000)).astype(np.int64)
     y = target.y[rows]
-    unit_ranks = kernel("unit_ranks")
-    of_y, of_x = np.empty(len(rows)), np.empty(len(rows))
-    unit_ranks(y, of_y)
+    of_y = unit_ranks(y)
     for name, column in data:
         if not isinstance(column, NumericColumn):
             continue
         x = column.values[rows].astype(np.float64)
         if np.isnan(x).any() or x.min() == x.max():
             continue
-        length = unit_ranks(x, of_x)
         if target.task == "binary":
             n = y.sum()
-            off = length * (of_x @ y) / max(n * (len(y) - n), 1.0)
+            off = (mid_ranks(x) - len(x) / 2) @ y / max(n * (len(y) - n), 1.0)
             strength = 0.5 + abs(off)  # the area under the ROC curve
         else:
-            strength = abs(of_x @ of_y)
+            strength = abs(unit_ranks(x) @ of_y)
         if strength >= LEAK:
             warn(
                 f"Column {name!r} alone orders the rows as the target does "

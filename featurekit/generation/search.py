@@ -26,12 +26,8 @@ from featurekit.generation.problem import Problem, as_numbers
 from featurekit.generation.screening import Screener, by_key
 from featurekit.kernels.registry import kernel
 from featurekit.statistics.boosting import Rounds, RowSums, score
-from featurekit.statistics.loss import (
-    Absolute,
-    LogLoss,
-    MultiLogLoss,
-    Squared,
-)
+from featurekit.statistics.loss import Absolute, LogLoss, MultiLogLoss, Squared
+from featurekit.statistics.moments import unit_ranks
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -351,10 +347,7 @@ def _rescore(
             return
         values = as_numbers(cross_fit(finalists[i], problem.table, target, folds))
         x = np.ascontiguousarray(values[known])
-        if settings.trees:
-            kernel("unit_ranks")(x[rows], ranks[i])
-        else:
-            ranks[i] = _unit(x[rows])
+        ranks[i] = (unit_ranks if settings.trees else _unit)(x[rows])
         if not exact:  # the second-order scores of the screen stand
             return
         if isinstance(loss, MultiLogLoss):

@@ -31,7 +31,6 @@ _MODULES = {
     "distinct": "groups",
     "renumber": "groups",
     "group_distinct": "groups",
-    "unit_ranks": "groups",
     "combine_moments": "groups",
     "group_medians": "groups",
     "group_ranks": "groups",

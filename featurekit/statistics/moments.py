@@ -88,6 +88,7 @@ def mid_ranks(values: Floats, weight: Floats | None = None) -> Floats:
     Parameters
     ----------
     values : float64 array (n,)
+        NaN counts as the largest value.
     weight : float64 array (n,), optional
         A row of weight 2 takes two ranks.
 
@@ -97,7 +98,10 @@ def mid_ranks(values: Floats, weight: Floats | None = None) -> Floats:
     """
     order = np.argsort(values, kind="stable")
     ascending = values[order]
-    starts = np.flatnonzero(np.r_[True, ascending[1:] != ascending[:-1]])
+    differs = ascending[1:] != ascending[:-1]
+    if len(values) and np.isnan(ascending[-1]):
+        differs &= ~np.isnan(ascending[:-1])
+    starts = np.flatnonzero(np.r_[True, differs])
     if weight is None:
         sizes = np.diff(np.r_[starts, len(values)]).astype(np.float64)
     else:
@@ -107,6 +111,19 @@ def mid_ranks(values: Floats, weight: Floats | None = None) -> Floats:
     runs = np.diff(np.r_[starts, len(values)])
     ranks[order] = np.repeat(before + sizes / 2, runs)
     return ranks
+
+
+def unit_ranks(values: Floats) -> Floats:
+    """Ranks of one column, of mean 0 and length 1; zeros if the column is constant.
+
+    Parameters
+    ----------
+    values : float64 array (n,)
+        NaN counts as the largest value.
+    """
+    ranks = mid_ranks(values) - len(values) / 2
+    length = np.sqrt(ranks @ ranks)
+    return ranks / length if length > 0 else ranks
 
 
 def unit_ranks_of(values: Floats, weight: Floats | None = None) -> Floats:

@@ -27,7 +27,7 @@ def nothing():
     return 0
 
 @njit(cache=True, nogil=True)
-def unit_ranks(x):
+def renumber(x):
     return _step(x)
 """
 CALLED = """
@@ -49,7 +49,7 @@ class Listener(event.Listener):
 from featurekit.kernels.registry import kernel
 from featurekit.kernels import compiler
 event.register("numba:compile", Listener())
-print(kernel("unit_ranks")(1), *(name for name in compiled if name != "nothing"))
+print(kernel("renumber")(1), *(name for name in compiled if name != "nothing"))
 """
 
 
@@ -90,7 +90,7 @@ def _code(folder: Path) -> list[Path]:
 
 def test_code_is_kept_copied_and_dropped_with_its_source(tmp_path):
     package = _copy(tmp_path / "a")
-    assert _run(package)[0] == ["2", "unit_ranks", "_step"]
+    assert _run(package)[0] == ["2", "renumber", "_step"]
     assert _run(package)[0] == ["2"]
     # copied, with other times of files and another path
     other = tmp_path / "b" / "featurekit"
@@ -98,7 +98,7 @@ def test_code_is_kept_copied_and_dropped_with_its_source(tmp_path):
     assert _run(other)[0] == ["2"]
     # a kernel holds the code of those it calls, which lie in another file
     _set_step(other, 5)
-    assert _run(other)[0] == ["6", "unit_ranks", "_step"]
+    assert _run(other)[0] == ["6", "renumber", "_step"]
     assert len(list((other / "kernels/cpu/__pycache__").glob("featurekit-*"))) == 1
     assert _run(package)[0] == ["2"]
 
@@ -119,7 +119,7 @@ def test_code_goes_to_the_users_cache_where_the_package_is_read_only(tmp_path):
     _forbid(package)
     cache = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "HOME": str(tmp_path / "home")}
     answer, said = _run(package, **cache)
-    assert answer == ["2", "unit_ranks", "_step"]
+    assert answer == ["2", "renumber", "_step"]
     assert "NUMBA_CACHE_DIR" not in said
     assert _run(package, **cache)[0] == ["2"]
 
@@ -133,7 +133,7 @@ def test_read_only_package_and_home_use_a_temporary_folder_and_say_so(tmp_path):
     places = {"HOME": str(home), "TMPDIR": str(tmp_path / "tmp")}
     places["XDG_CACHE_HOME"] = str(home / "cache")
     answer, said = _run(package, **places)
-    assert answer == ["2", "unit_ranks", "_step"]
+    assert answer == ["2", "renumber", "_step"]
     assert said.count("Set the environment variable NUMBA_CACHE_DIR") == 1
     assert _run(package, **places)[0] == ["2"]
 
@@ -152,7 +152,7 @@ def test_code_in_a_read_only_package_is_used(tmp_path):
 def test_given_folder_is_the_only_one(tmp_path):
     package = _copy(tmp_path)
     asked = tmp_path / "asked"
-    assert _run(package, NUMBA_CACHE_DIR=str(asked))[0][1:] == ["unit_ranks", "_step"]
+    assert _run(package, NUMBA_CACHE_DIR=str(asked))[0][1:] == ["renumber", "_step"]
     assert not _code(package) and len(_code(asked)) >= 2
     assert _run(package, NUMBA_CACHE_DIR=str(asked))[0] == ["2"]
 
@@ -163,7 +163,7 @@ def test_damaged_files_count_as_absent(tmp_path, damage):
     _run(package)
     for path in _code(package):
         path.write_bytes(damage(path.read_bytes()))
-    assert _run(package)[0] == ["2", "unit_ranks", "_step"]
+    assert _run(package)[0] == ["2", "renumber", "_step"]
     assert _run(package)[0] == ["2"]
 
 

@@ -177,22 +177,6 @@ def test_renumber(n):
     assert (codes[gone] == k).all()
 
 
-@pytest.mark.parametrize("kind", NUMBERS)
-@pytest.mark.parametrize("n", SIZES)
-def test_unit_ranks(n, kind):
-    x = NUMBERS[kind](np.random.default_rng(n), n)
-    outs = [np.full(n, 7.0) for _ in DEVICES]
-    lengths = [
-        kernel("unit_ranks", device)(x, out)
-        for device, out in zip(DEVICES, outs, strict=True)
-    ]
-    np.testing.assert_allclose(*outs, atol=1e-12)
-    np.testing.assert_allclose(*lengths)
-    if not np.isnan(x).any():
-        ranks = pd.Series(x).rank()
-        np.testing.assert_allclose(outs[0] * lengths[0], ranks - ranks.mean())
-
-
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("n", SIZES)
 def test_group_medians(n, kind):

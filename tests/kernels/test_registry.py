@@ -14,7 +14,7 @@ BOTH = [
     *("evaluate", "grids", "accumulate", "merge_cells", "boost", "boost_per_fold"),
     *("sum_by_key", "sum_over_sets", "group_means", "group_moments"),
     *("combine_moments", "group_distinct", "group_medians", "group_ranks"),
-    *("ranks_in_groups", "distinct", "renumber", "unit_ranks"),
+    *("ranks_in_groups", "distinct", "renumber"),
     *("mix_keys", "number_keys", "place_keys", "look_up"),
     *("count_codes", "count_repeated", "compress", "table_statistics"),
     *("information_value", "shift_counts"),

@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy.stats import rankdata, spearmanr
 
-from featurekit.statistics.moments import Moments, blocks, mid_ranks, unit_ranks_of
+from featurekit.statistics.moments import (
+    Moments,
+    blocks,
+    mid_ranks,
+    unit_ranks,
+    unit_ranks_of,
+)
 
 
 def _close(a, b, rtol=1e-12):
@@ -146,6 +153,31 @@ def test_fractions_of_a_rank_share_the_whole():
     x = np.array([3.0, 1.0, 3.0, 2.0])
     weight = np.array([0.25, 0.5, 0.75, 0.5])
     np.testing.assert_allclose(mid_ranks(x, weight), [1.5, 0.25, 1.5, 0.75])
+
+
+@pytest.mark.parametrize("n", [1, 2, 40, 200])
+@pytest.mark.parametrize("share_missing", [0.0, 0.4, 1.0])
+def test_missing_values_share_the_largest_ranks(n, share_missing):
+    rng = np.random.default_rng(n)
+    x = np.where(rng.random(n) < share_missing, np.nan, rng.integers(0, 9, n))
+    x[x == 8] = np.inf
+    gone = np.isnan(x)
+    expected = pd.Series(x).rank(na_option="bottom").to_numpy(copy=True)
+    if gone.any():  # pandas does not average the ranks of missing values
+        expected[gone] = expected[gone].mean()
+    np.testing.assert_array_equal(mid_ranks(x), expected - 0.5)
+    R = unit_ranks(x)
+    assert np.isfinite(R).all()
+    centred = expected - expected.mean()
+    length = np.sqrt((centred**2).sum())
+    np.testing.assert_allclose(R * length, centred, atol=1e-12)
+    assert abs(R @ R - (length > 0)) < 1e-12
+
+
+def test_unit_ranks_of_one_column_are_those_of_the_matrix():
+    X = _columns(np.random.default_rng(3), 50)
+    for x, r in zip(X.T, unit_ranks_of(X).T, strict=True):
+        np.testing.assert_array_equal(unit_ranks(x), r)
 
 
 @pytest.mark.parametrize("n", [3, 10, 200])

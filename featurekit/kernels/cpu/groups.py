@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from featurekit.kernels.compiler import njit
@@ -235,35 +233,6 @@ def group_distinct(pair, atom, n_atoms, of_key, counted, train, size, out):
                     before = out[f, c] if out[f, c] == out[f, c] else 0.0
                     out[f, c] = before + counted[p]
                     break
-
-
-@njit(cache=True, nogil=True)
-def unit_ranks(x, out):
-    """Ranks of x, NaN last, ties averaged; centred and of unit length.
-
-    Returns the length that they had.
-    """
-    n = x.size
-    order = np.empty(n, np.int64)
-    ranked = np.empty(n)
-    m = sort_rows(x, order, ranked)
-    lo = 0
-    norm = 0.0
-    middle = 0.5 * (n - 1)
-    while lo < n:
-        hi = lo + 1
-        while hi < n and (lo >= m or (hi < m and ranked[hi] == ranked[lo])):
-            hi += 1
-        rank = 0.5 * (lo + hi - 1) - middle
-        for k in range(lo, hi):
-            out[order[k]] = rank
-        norm += (hi - lo) * rank * rank
-        lo = hi
-    norm = math.sqrt(norm)
-    if norm > 0.0:
-        for i in range(n):
-            out[i] /= norm
-    return norm
 
 
 @njit(cache=True, nogil=True)

@@ -58,7 +58,6 @@ from featurekit.kernels.reference.groups import (
     renumber,
     sum_by_key,
     sum_over_sets,
-    unit_ranks,
 )
 
 __all__ = [
@@ -107,5 +106,4 @@ __all__ = [
     "sum_line",
     "sum_over_sets",
     "table_statistics",
-    "unit_ranks",
 ]

@@ -85,22 +85,6 @@ def group_distinct(pair, atom, n_atoms, of_key, counted, train, size, out):
             out[f, c] = counted[present][of_key[present] == c].sum()
 
 
-def unit_ranks(x, out):
-    """Ranks of x, NaN last, ties averaged; centred and of unit length.
-
-    Returns the length that they had.
-    """
-    gone = np.isnan(x)
-    for i, v in enumerate(x):
-        less = np.sum(x < v) if v == v else np.sum(~gone)
-        equal = np.sum(x == v) if v == v else np.sum(gone)
-        out[i] = less + equal / 2
-    out -= out.mean()
-    length = np.sqrt((out**2).sum())
-    out[:] = out / length if length > 0 else 0.0
-    return length
-
-
 def group_medians(order, x, codes, atom, train, size):
     """Median of x per key over each set of atoms, (F, size)."""
     out = np.full((len(train), size), np.nan)
