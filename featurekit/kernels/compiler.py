@@ -353,7 +353,9 @@ class _Compiling(numba.core.event.Listener):
         kept = event.data["dispatcher"]._cache
         if self.depth == 0:
             notice.tell()
-        if event.is_failed and isinstance(kept, KernelCache):
+        # numba's own `is_failed` is true of what succeeded
+        error, *_ = getattr(event, "_exc_details", None) or (None,)
+        if error is not None and isinstance(kept, KernelCache):
             kept.release()
 
 

@@ -167,6 +167,20 @@ def test_damaged_files_count_as_absent(tmp_path, damage):
     assert _run(package)[0] == ["2"]
 
 
+def test_failed_compilation_releases_its_lock(tmp_path):
+    package = _copy(tmp_path)
+    (package / "kernels/cpu/called.py").write_text(CALLED.replace("STEP", "'text'"))
+    script = f"""
+try:
+    exec({RUN!r})
+except Exception as e:
+    print(type(e).__name__)
+from pathlib import Path
+print(*Path({str(package)!r}).rglob(".*.lock"))
+"""
+    assert _run(package, script)[0] == ["TypingError"]
+
+
 def test_processes_at_once_compile_a_kernel_once(tmp_path):
     package = _copy(tmp_path)
     known = {k: v for k, v in os.environ.items() if k != "NUMBA_CACHE_DIR"}
