@@ -9,13 +9,13 @@ _OF_OPERATORS = {
     "mean": ("sum_by_key", "group_means", "group_moments", "combine_moments"),
     "median": ("group_medians",),
     "nunique": ("renumber", "group_distinct"),
-    "rank": ("group_ranks", "ranks_in_groups", "accumulate_per_fold"),
+    "rank": ("group_ranks", "ranks_in_groups"),
 }
 
 
 def kernels_of(space: Space, loss: Loss) -> list[str]:
     """Names of kernels in the order of their use; those that take long to compile."""
-    names = ["grids", "accumulate", "boost"]
+    names = ["accumulate", "boost"]
     for operator, needed in _OF_OPERATORS.items():
         names += needed if space.by_operator.get(operator) else ()
     scores = {Squared: "squared", LogLoss: "logloss", MultiLogLoss: "softmax"}

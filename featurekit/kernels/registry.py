@@ -17,13 +17,9 @@ from numpy.typing import NDArray
 from featurekit.exceptions import BackendUnavailableError, warn
 
 _MODULES = {
-    "evaluate": "boosting",
-    "grids": "boosting",
     "accumulate": "boosting",
     "merge_cells": "boosting",
     "boost": "boosting",
-    "accumulate_per_fold": "boosting",
-    "boost_per_fold": "boosting",
     "sum_by_key": "groups",
     "sum_over_sets": "groups",
     "group_moments": "groups",

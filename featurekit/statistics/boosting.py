@@ -17,11 +17,13 @@ from numpy.typing import NDArray
 
 from featurekit.execution.local import run_threads
 from featurekit.kernels.registry import kernel
+from featurekit.statistics.elementwise import IDENTITY, evaluate
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 
 _SAMPLE = 128
+_BLOCK_ROWS = 1 << 15
 _CHUNK_BYTES = 8 << 20
 _FIXED_POINT_BITS = 61
 
@@ -128,22 +130,38 @@ class BoostingSums:
     def start(cls, program: Program, columns: Floats, n_atoms: int) -> BoostingSums:
         """Empty sums, with the grid of each candidate fixed from a sample of rows."""
         rows = _sample(columns.shape[1])
-        centre = np.empty(len(program))
-        inverse = np.empty(len(program))
-        kernel("grids")(
-            program.op, program.left, program.right, columns, rows, centre, inverse
-        )
-        return cls(program, centre, inverse, n_atoms)
+        values = np.empty((len(program), len(rows)))
+        for op in set(program.op.tolist()):
+            of_op = np.flatnonzero(program.op == op)
+            left = columns[program.left[of_op, None], rows]
+            right = columns[program.right[of_op, None], rows]
+            evaluated = np.empty(left.shape)
+            evaluate(op, left, right, evaluated)
+            values[of_op] = evaluated
+        return cls(program, *grids(values), n_atoms)
 
     def summarise(self, columns: Floats, sums: RowSums, starts: Ints) -> BoostingSums:
         """Sums of one block of rows, ordered by atom as ``starts`` says."""
         out = BoostingSums(self.program, self.centre, self.inverse, self.n_atoms)
         shape = (len(self.program), self.n_atoms, 513, sums.values.shape[1])
         out.table = np.zeros(shape, np.int64)
-        kernel("accumulate")(
-            self.program.op, self.program.left, self.program.right, columns,
-            sums.values, starts, self.centre, self.inverse, out.table,
-        )  # fmt: skip
+        accumulate = kernel("accumulate")
+        to = np.arange(self.n_atoms)
+        buffer = np.empty(min(columns.shape[1], _BLOCK_ROWS))
+        for lo in range(0, columns.shape[1], _BLOCK_ROWS):
+            # a block of all candidates before the next: its sums stay in the cache
+            part = slice(lo, lo + _BLOCK_ROWS)
+            rows = sums.values[part]
+            bounds = np.clip(starts - lo, 0, len(rows))
+            for c, op in enumerate(self.program.op):
+                values = left = columns[self.program.left[c], part]
+                if op != IDENTITY:
+                    values = buffer[: len(rows)]
+                    evaluate(op, left, columns[self.program.right[c], part], values)
+                accumulate(
+                    values, rows, bounds, to, self.centre[c], self.inverse[c],
+                    out.table[c],
+                )  # fmt: skip
         return out
 
     def merge(self, other: BoostingSums) -> BoostingSums:
@@ -221,13 +239,68 @@ def boosting_drops_per_fold(
     -------
     float64 array (candidates, F)
     """
+    n_folds = values.shape[1]
+    rows = _sample(values.shape[2])
+    # per fold a table of the rows it learns from and one of those it is measured on
+    to = np.where(test, 1, np.where(train, 0, -1))
+    first, second = np.array([[True, False]]), np.array([[False, True]])
+    accumulate, boost = kernel("accumulate"), kernel("boost")
+    table = np.empty((n_folds, 2, 513, sums.values.shape[1]), np.int64)
+    drops = np.empty((n_folds, 1))
     out = np.empty(values.shape[:2])
-    kernel("boost_per_fold")(
-        values, sums.values, starts, _sample(values.shape[2]), sums.scale, train, test,
-        sums.n_outputs, sums.squared, how.n_bins, how.rounds, how.leaves, how.rate,
-        how.patience, how.min_rows, how.ridge, out,
-    )  # fmt: skip
+    sample = values[:, :, rows].reshape(-1, len(rows))
+    centre, inverse = (part.reshape(out.shape) for part in grids(sample))
+    for c in range(len(values)):
+        table[:] = 0
+        for f in range(n_folds):
+            accumulate(
+                values[c, f], sums.values, starts, to[f], centre[c, f], inverse[c, f],
+                table[f],
+            )  # fmt: skip
+        boost(
+            table, sums.scale, first, second, sums.n_outputs, sums.squared, how.n_bins,
+            how.rounds, how.leaves, how.rate, how.patience, how.min_rows, how.ridge,
+            drops,
+        )  # fmt: skip
+        out[c] = drops[:, 0]
     return out
+
+
+def grids(values: Floats) -> tuple[Floats, Floats]:
+    """Centre and inverse scale of the cells, from a sample of each candidate's values.
+
+    The scale is half the interquartile range, or a sixteenth of the central 96 % where
+    that is larger; point masses fall back to the range of the sample.
+
+    Parameters
+    ----------
+    values : float64 array (m, r)
+        Values that are not finite are left out.
+
+    Returns
+    -------
+    centre, inverse : float64 arrays (m,)
+        0 and 1 for a candidate without values.
+    """
+    ascending = np.sort(np.where(np.isfinite(values), values, np.nan), axis=1)
+    n = np.isfinite(ascending).sum(axis=1)
+    last = np.maximum(n - 1, 0)
+
+    def quantile(numerator: int, denominator: int) -> Floats:
+        at = (numerator * last) // denominator
+        return np.take_along_axis(ascending, at[:, None], axis=1)[:, 0]
+
+    with np.errstate(all="ignore"):
+        centre = quantile(1, 2)
+        scale = np.maximum(
+            0.5 * (quantile(3, 4) - quantile(1, 4)),
+            (quantile(49, 50) - quantile(1, 50)) / 16,
+        )
+        all_of_it = (quantile(1, 1) - quantile(0, 1)) / 16
+        scale = np.where(scale > 0.0, scale, all_of_it)
+        least = np.maximum(np.abs(centre) * 1e-3, 1e-30)
+        inverse = 1.0 / np.where(scale > 0.0, scale, least)
+    return np.where(n > 0, centre, 0.0), np.where(n > 0, inverse, 1.0)
 
 
 def _sample(n: int) -> Ints:

@@ -8,63 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from featurekit.kernels.registry import kernel
-from featurekit.statistics.boosting import Rounds, RowSums
+from featurekit.statistics.boosting import Rounds, RowSums, grids
+from featurekit.statistics.elementwise import evaluate
 
-OPS = range(14)
 MISSING = 512
 DEVICES = ("cpu", "reference")
-
-SPECIAL = np.array(
-    [0.0, -0.0, 1.0, -1.0, 2.5, -2.5, 1e-300, -1e300, 1e300, 800.0, -800.0, np.nan]
-    + [np.inf, -np.inf, 0.1, -3.0]
-)
-
-
-def _both(name):
-    return [kernel(name, device) for device in DEVICES]
-
-
-@pytest.mark.parametrize("op", OPS)
-def test_evaluate_of_special_values(op):
-    a, b = (m.ravel() for m in np.meshgrid(SPECIAL, SPECIAL))
-    fast, slow = np.empty(len(a)), np.empty(len(a))
-    kernel("evaluate")(op, a, b, fast)
-    kernel("evaluate", "reference")(op, a, b, slow)
-    np.testing.assert_allclose(fast, slow, rtol=1e-13, atol=1e-300)
-
-
-def test_evaluate_knows_its_operations():
-    a = np.array([-2.5, 0.0, 4.0, np.nan])
-    b = np.array([2.0, 0.0, -0.5, 1.0])
-    expected = {
-        1: [-0.5, 0, 3.5, np.nan],
-        2: [-4.5, 0, 4.5, np.nan],
-        3: [-5, 0, -2, np.nan],
-        4: [-1.25, np.nan, -8, np.nan],
-        5: [-2.5, 0, -0.5, np.nan],
-        6: [2, 0, 4, np.nan],
-        7: [2.5, 0, 4, np.nan],
-        8: [np.log(2.5), np.nan, np.log(4), np.nan],
-        9: [np.sqrt(2.5), 0, 2, np.nan],
-        10: [6.25, 0, 16, np.nan],
-        11: [1 / (1 + np.exp(2.5)), 0.5, 1 / (1 + np.exp(-4)), np.nan],
-        12: [-3, 0, 4, np.nan],
-        13: [0.5, 0, 0, np.nan],
-    }
-    for op, values in expected.items():
-        for run in _both("evaluate"):
-            out = np.empty(4)
-            run(op, a, b, out)
-            np.testing.assert_allclose(out, values, rtol=1e-14, err_msg=str(op))
-
-
-@pytest.mark.parametrize("op", [5, 6])
-@pytest.mark.parametrize("a, b", [(np.nan, 1.0), (1.0, np.nan)])
-def test_least_and_greatest_are_missing_if_either_is(op, a, b):
-    for run in _both("evaluate"):
-        out = np.empty(1)
-        run(op, np.array([a]), np.array([b]), out)
-        assert np.isnan(out[0])
 
 
 def _columns(rng, n):
@@ -88,40 +36,20 @@ def _program(rng, d, m=40):
     return op, left, right
 
 
-def _grids(op, left, right, columns, device="cpu"):
-    n = columns.shape[1]
-    rows = np.linspace(0, n - 1, min(n, 128)).astype(np.int64)
-    centre, inverse = np.empty(len(op)), np.empty(len(op))
-    kernel("grids", device)(op, left, right, columns, rows, centre, inverse)
-    return centre, inverse
-
-
-@pytest.mark.parametrize("n", [1, 2, 3, 50, 300])
-def test_grids(n):
-    rng = np.random.default_rng(n)
-    columns = _columns(rng, n)
-    program = _program(rng, len(columns), 70)
-    fast, slow = (_grids(*program, columns, device) for device in DEVICES)
-    np.testing.assert_allclose(fast, slow, rtol=1e-12)
-    assert np.isfinite(fast).all()
-    assert (fast[1] > 0).all()
-
-
-def test_grid_ignores_infinities():
-    columns = np.array([[np.inf, 1.0, -np.inf, 2.0, 3.0, np.nan]])
-    identity = np.zeros(1, np.int64)
-    for device in DEVICES:
-        centre, inverse = _grids(identity, identity, identity, columns, device)
-        assert centre[0] == 2.0
-        assert np.isfinite(inverse[0])
-
-
 def _accumulate(program, columns, sums, starts, device, out=None):
-    grid = _grids(*program, columns)
+    """Sums per candidate, atom and cell, each atom in a table of its own."""
+    rows = np.linspace(0, columns.shape[1] - 1, min(columns.shape[1], 128)).astype(int)
     if out is None:
         shape = len(program[0]), len(starts) - 1, 513, sums.shape[1]
         out = np.zeros(shape, np.int64)
-    kernel("accumulate", device)(*program, columns, sums, starts, *grid, out)
+    for c, (op, left, right) in enumerate(zip(*program, strict=True)):
+        values = np.empty(columns.shape[1])
+        evaluate(op, columns[left], columns[right], values)
+        centre, inverse = grids(values[None, rows])
+        kernel("accumulate", device)(
+            values, sums, starts, np.arange(len(starts) - 1), centre[0], inverse[0],
+            out[c],
+        )  # fmt: skip
     return out
 
 
@@ -142,6 +70,19 @@ def test_accumulate_counts_exactly_alike(s, starts):
         np.testing.assert_array_equal(
             fast[:, a].sum(axis=1), np.tile(sums[lo:hi].sum(axis=0), (40, 1))
         )
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_atoms_share_a_table_or_are_left_out(device):
+    rng = np.random.default_rng(4)
+    values, sums = rng.normal(size=90), rng.integers(-9, 9, (90, 2))
+    starts = np.array([0, 20, 50, 90])
+    apart, shared = np.zeros((3, 513, 2), np.int64), np.zeros((2, 513, 2), np.int64)
+    grid = values, sums, starts
+    kernel("accumulate", device)(*grid, np.arange(3), 0.1, 2.0, apart)
+    kernel("accumulate", device)(*grid, np.array([1, -1, 1]), 0.1, 2.0, shared)
+    assert not shared[0].any()
+    np.testing.assert_array_equal(shared[1], apart[0] + apart[2])
 
 
 def test_accumulate_of_one_row_adds_to_what_is_there():
@@ -169,10 +110,9 @@ def _cells(values, centre, inverse, device):
     """Cell of each value, found by giving each an atom of its own."""
     n = len(values)
     out = np.zeros((1, n, 513, 1), np.int64)
-    zero = np.zeros(1, np.int64)
     kernel("accumulate", device)(
-        zero, zero, zero, values[None], np.ones((n, 1), np.int64), np.arange(n + 1),
-        np.array([centre]), np.array([inverse]), out,
+        values, np.ones((n, 1), np.int64), np.arange(n + 1), np.arange(n), centre,
+        inverse, out[0],
     )  # fmt: skip
     assert (out.sum(axis=2) == 1).all()
     return out[0, :, :, 0].argmax(axis=1)
@@ -353,29 +293,3 @@ def test_boost_of_an_empty_table():
             np.eye(3, dtype=bool), 1, True, 8, 5, 4, 0.3, 2, 5.0, 1e-6, out,
         )  # fmt: skip
         np.testing.assert_array_equal(out, 0.0)
-
-
-@pytest.mark.parametrize("folds", FOLDS)
-@pytest.mark.parametrize("kind", ["squared", "log-loss", "multi-class"])
-def test_boost_per_fold(kind, folds):
-    """Values that differ from fold to fold, missing ones among them."""
-    rng = np.random.default_rng(3)
-    n = 240
-    columns = _columns(rng, n)
-    sums = RowSums.of(*_losses(kind, rng, columns[2], n))
-    train = FOLDS[folds]
-    test = np.eye(3, dtype=bool)[-len(train) :]
-    values = np.stack([np.roll(columns, f, axis=1) for f in range(len(train))], axis=1)
-    starts = np.array([0, n // 3, n // 2, n])
-    outs = []
-    for device in DEVICES:
-        out = np.full(values.shape[:2], np.nan)
-        kernel("boost_per_fold", device)(
-            values, sums.values, starts, np.arange(0, n, 3), sums.scale, train, test,
-            sums.n_outputs, sums.squared, HOW.n_bins, HOW.rounds, HOW.leaves, HOW.rate,
-            HOW.patience, HOW.min_rows, HOW.ridge, out,
-        )  # fmt: skip
-        outs.append(out)
-    np.testing.assert_allclose(*outs, rtol=1e-9, atol=1e-9)
-    if folds != "learns from nothing":
-        assert outs[0].max() > 1.0

@@ -11,7 +11,7 @@ from featurekit.exceptions import BackendUnavailableError
 from featurekit.kernels.registry import kernel, read_only
 
 BOTH = [
-    *("evaluate", "grids", "accumulate", "merge_cells", "boost", "boost_per_fold"),
+    *("accumulate", "merge_cells", "boost"),
     *("sum_by_key", "sum_over_sets", "group_means", "group_moments"),
     *("combine_moments", "group_distinct", "group_medians", "group_ranks"),
     *("ranks_in_groups", "distinct", "renumber"),
@@ -24,7 +24,7 @@ BOTH = [
     "joint_sums",
 ]
 COMPILED_ONLY = [
-    *("accumulate_per_fold", "nothing", "sort_rows"),
+    *("nothing", "sort_rows"),
     *("bin_feature", "squared_folds", "logloss_folds", "softmax_folds"),
     *("boost_exact_squared_folds", "boost_exact_logloss_folds"),
     "boost_exact_multiclass_folds",

@@ -8,16 +8,20 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import KFold, TimeSeriesSplit
 
+from featurekit.kernels.registry import kernel
 from featurekit.statistics.boosting import (
     BoostingSums,
     Program,
     Rounds,
     RowSums,
     boosting_drops,
+    boosting_drops_per_fold,
+    grids,
     score,
 )
 from featurekit.statistics.folds import Folds
 from featurekit.statistics.loss import LogLoss, MultiLogLoss, Squared
+from tests.reference import boosting as oracle
 
 LOSSES = {"squared": Squared(), "log-loss": LogLoss(), "multi-class": MultiLogLoss(3)}
 
@@ -360,3 +364,72 @@ def test_score_of_one_fold_has_no_error():
     mean, error = score(np.array([[3.0]]), [2])
     assert mean[0] == 1.5
     assert np.isnan(error[0])
+
+
+@pytest.mark.parametrize("n", [1, 2, 3, 50, 128])
+def test_grids_are_those_of_the_sorted_finite_values(n):
+    rng = np.random.default_rng(n)
+    z = rng.normal(size=n)
+    values = np.stack(
+        [
+            z,
+            np.round(2 * z),
+            np.where(rng.random(n) < 0.3, np.nan, np.exp(3 * z)),
+            np.where(rng.random(n) < 0.3, np.inf, -z),
+            np.full(n, 3.0),
+            np.full(n, np.nan),
+            np.full(n, -np.inf),
+            np.where(rng.random(n) < 0.97, 7.0, z),
+            1e9 + 1e-3 * z,
+            1e300 * z,
+        ]
+    )
+    centre, inverse = grids(values)
+    expected = [oracle.grid(row) for row in values]
+    np.testing.assert_array_equal(np.stack([centre, inverse], axis=1), expected)
+    assert np.isfinite(inverse).all() and (inverse > 0).all()
+
+
+@pytest.mark.parametrize("splitter", [KFold(3), TimeSeriesSplit(3)], ids=str)
+@pytest.mark.parametrize("kind", LOSSES)
+def test_drops_of_values_that_differ_from_fold_to_fold(kind, splitter):
+    problem = Problem(kind, n=240, splitter=splitter)
+    train, test = problem.folds.train, problem.folds.test
+    n_folds, n_atoms = train.shape
+    how = Rounds(n_bins=7, rounds=6, leaves=4, min_rows=3.0)
+    values = np.stack(
+        [np.roll(problem.columns, f, axis=1) for f in range(n_folds)], axis=1
+    )
+    values[1, 1] = np.nan
+    sums = problem.sums
+    found = boosting_drops_per_fold(values, sums, problem.starts, train, test, how)
+    rows = np.linspace(0, 239, 128).astype(int)
+    expected = np.empty(found.shape)
+    for c, f in np.ndindex(found.shape):
+        x = values[c, f]
+        table = np.zeros((n_atoms, 513, sums.values.shape[1]), np.int64)
+        kernel("accumulate", "reference")(
+            x, sums.values, problem.starts, np.arange(n_atoms), *oracle.grid(x[rows]),
+            table,
+        )  # fmt: skip
+        sides = np.stack([table[train[f]].sum(axis=0), table[test[f]].sum(axis=0)])
+        out = np.empty((1, 1))
+        kernel("boost")(
+            sides[None], sums.scale, np.array([[True, False]]),
+            np.array([[False, True]]), sums.n_outputs, sums.squared, how.n_bins,
+            how.rounds, how.leaves, how.rate, how.patience, how.min_rows, how.ridge,
+            out,
+        )  # fmt: skip
+        expected[c, f] = out[0, 0]
+    np.testing.assert_allclose(found, expected, rtol=1e-9, atol=1e-9)
+    assert found.max() > 1.0
+
+
+def test_rows_of_several_blocks_give_the_same_sums(monkeypatch):
+    problem = Problem()
+    start = _start(problem)
+    whole = problem.table(start, np.arange(900))
+    monkeypatch.setattr("featurekit.statistics.boosting._BLOCK_ROWS", 97)
+    np.testing.assert_array_equal(
+        problem.table(start, np.arange(900)).table, whole.table
+    )

@@ -16,7 +16,7 @@ from featurekit.expressions.operators.base import (
     Operator,
     register_all,
 )
-from featurekit.kernels.registry import kernel
+from featurekit.statistics.elementwise import evaluate
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Elementwise(Operator):
         """Values per row, float64 (n,)."""
         if self.code is not None:
             out = np.empty(len(args[0]))
-            kernel("evaluate")(self.code, args[0], args[-1], out)
+            evaluate(self.code, args[0], args[-1], out)
         else:
             assert self.function is not None
             out = np.asarray(self.function(*args), np.float64)

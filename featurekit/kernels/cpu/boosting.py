@@ -18,182 +18,67 @@ dozen numbers. Three steps, each a kernel:
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
 from featurekit.kernels.compiler import njit
-from featurekit.kernels.cpu.exact_bins import sort_rows
 
 N_CELLS = 512
 MISSING_CELL = 512
 TILE = 4096
 
-# The elementwise programs that ``accumulate`` computes on the fly.
-IDENTITY, ADD, SUB, MUL, DIV, MIN, MAX = 0, 1, 2, 3, 4, 5, 6
-ABS, LOG, SQRT, SQUARE, SIGMOID, FLOOR, FRACTION = 7, 8, 9, 10, 11, 12, 13
-
 
 @njit(cache=True, nogil=True)
-def evaluate(op, a, b, out):
-    """Fill ``out`` with ``op(a, b)``; out of an operator's domain is NaN."""
-    n = out.size
-    if op == IDENTITY:
-        for i in range(n):
-            out[i] = a[i]
-    elif op == ADD:
-        for i in range(n):
-            out[i] = a[i] + b[i]
-    elif op == SUB:
-        for i in range(n):
-            out[i] = a[i] - b[i]
-    elif op == MUL:
-        for i in range(n):
-            out[i] = a[i] * b[i]
-    elif op == DIV:
-        for i in range(n):
-            out[i] = a[i] / b[i] if b[i] != 0.0 else np.nan
-    elif op == MIN:
-        for i in range(n):
-            out[i] = a[i] + b[i] if a[i] != a[i] or b[i] != b[i] else min(a[i], b[i])
-    elif op == MAX:
-        for i in range(n):
-            out[i] = a[i] + b[i] if a[i] != a[i] or b[i] != b[i] else max(a[i], b[i])
-    elif op == ABS:
-        for i in range(n):
-            out[i] = abs(a[i])
-    elif op == LOG:
-        for i in range(n):
-            out[i] = math.log(abs(a[i])) if a[i] != 0.0 else np.nan
-    elif op == SQRT:
-        for i in range(n):
-            out[i] = math.sqrt(abs(a[i]))
-    elif op == SQUARE:
-        for i in range(n):
-            out[i] = a[i] * a[i]
-    elif op == SIGMOID:
-        for i in range(n):
-            out[i] = 1.0 / (1.0 + math.exp(-a[i]))
-    elif op == FLOOR:
-        for i in range(n):
-            out[i] = np.floor(a[i]) if a[i] - a[i] == 0.0 else np.nan
-    elif op == FRACTION:
-        for i in range(n):
-            out[i] = a[i] - np.floor(a[i]) if a[i] - a[i] == 0.0 else np.nan
+def accumulate(values, sums, starts, to, centre, inverse, out):
+    """Add the rows of a candidate to its sums per cell, for several sets of atoms.
 
-
-@njit(cache=True, nogil=True)
-def grid(sample):
-    """Centre and inverse scale of the cells, from a sample of a candidate's values.
-
-    Half the interquartile range, or a sixteenth of the central 96 % where that is
-    larger; point masses fall back to the whole range of the sample.
-    """
-    m = 0
-    kept = np.empty(sample.size)
-    for v in sample:
-        if v - v == 0.0:
-            kept[m] = v
-            m += 1
-    if m == 0:
-        return 0.0, 1.0
-    s = np.empty(m)
-    sort_rows(kept[:m], np.empty(m, np.int64), s)
-    q = m - 1
-    centre = s[q // 2]
-    scale = max(
-        0.5 * (s[(3 * q) // 4] - s[q // 4]), (s[(49 * q) // 50] - s[q // 50]) / 16
-    )
-    if not scale > 0.0:
-        scale = (s[q] - s[0]) / 16
-    if not scale > 0.0:
-        scale = max(abs(centre) * 1e-3, 1e-30)
-    return centre, 1.0 / scale
-
-
-@njit(cache=True, nogil=True)
-def _cells(values, centre, inverse, w, cell):
-    """Cell of each value: the sign, exponent and 5 mantissa bits of 1 + |x - c| / s."""
-    n = values.size
-    for i in range(n):
-        w[i] = np.float32(1.0 + min(abs((values[i] - centre) * inverse), 1e9))
-    bits = w.view(np.int32)
-    for i in range(n):
-        k = min((bits[i] >> 18) - (127 << 5), 255)
-        c = 256 + k if values[i] >= centre else 255 - k
-        cell[i] = c if values[i] == values[i] else MISSING_CELL
-
-
-@njit(cache=True, nogil=True)
-def accumulate(op, left, right, columns, sums, starts, centre, inverse, out):
-    """Add a block of rows to the sums per candidate, atom and cell.
+    The cell of a value is the sign, exponent and 5 mantissa bits of 1 + |x - c| / s.
 
     Parameters
     ----------
-    op, left, right : int64 arrays (m,)
-        Candidate ``c`` is ``op[c]`` of ``columns[left[c]]`` and ``columns[right[c]]``.
-    columns : float64 array (d, n)
+    values : float64 array (n,)
+        The candidate.
     sums : int64 array (n, s)
         What each row adds: its count, then fixed-point gradients and hessians.
     starts : int64 array (A + 1,)
         Rows ``starts[a]:starts[a + 1]`` belong to atom ``a``.
-    centre, inverse : float64 arrays (m,)
-        The candidates' grids.
-    out : int64 array (m, A, 513, s)
+    to : int64 array (A,)
+        The table that an atom's rows are added to, -1 for none.
+    centre, inverse : float
+        The candidate's grid.
+    out : int64 array (T, 513, s)
         Added to in place; the last cell is for missing values.
     """
-    value = np.empty(TILE)
+    s = sums.shape[1]
     w = np.empty(TILE, np.float32)
     cell = np.empty(TILE, np.uint32)  # unsigned: no test for indices from the end
-    for c in range(op.size):
-        a = columns[left[c]]
-        b = columns[right[c]]
-        for atom in range(starts.size - 1):
-            table = out[c, atom]
-            lo = starts[atom]
-            while lo < starts[atom + 1]:
-                hi = min(lo + TILE, starts[atom + 1])
-                n = hi - lo
-                evaluate(op[c], a[lo:hi], b[lo:hi], value[:n])
-                _cells(value[:n], centre[c], inverse[c], w[:n], cell[:n])
-                _add_rows(cell[:n], sums[lo:hi], table)
-                lo = hi
-
-
-@njit(cache=True, nogil=True)
-def _add_rows(cell, sums, table):
-    """Add a tile's rows to the sums per cell, (513, s)."""
-    s = sums.shape[1]
-    if s == 2:
-        for i in range(cell.size):
-            t = cell[i]
-            table[t, 0] += sums[i, 0]
-            table[t, 1] += sums[i, 1]
-    elif s == 3:
-        for i in range(cell.size):
-            t = cell[i]
-            table[t, 0] += sums[i, 0]
-            table[t, 1] += sums[i, 1]
-            table[t, 2] += sums[i, 2]
-    else:
-        for i in range(cell.size):
-            t = cell[i]
-            for k in range(s):
-                table[t, k] += sums[i, k]
-
-
-@njit(cache=True, nogil=True)
-def grids(op, left, right, columns, rows, centre, inverse):
-    """The grid of each candidate, from the sample of its rows ``rows``."""
-    a = np.empty(rows.size)
-    b = np.empty(rows.size)
-    v = np.empty(rows.size)
-    for c in range(op.size):
-        for i in range(rows.size):
-            a[i] = columns[left[c], rows[i]]
-            b[i] = columns[right[c], rows[i]]
-        evaluate(op[c], a, b, v)
-        centre[c], inverse[c] = grid(v)
+    bits = w.view(np.int32)
+    for atom in range(starts.size - 1):
+        if to[atom] < 0:
+            continue
+        table = out[to[atom]]
+        for lo in range(starts[atom], starts[atom + 1], TILE):
+            hi = min(lo + TILE, starts[atom + 1])
+            part = values[lo:hi]
+            rows = sums[lo:hi]
+            for i in range(part.size):
+                w[i] = np.float32(1.0 + min(abs((part[i] - centre) * inverse), 1e9))
+            for i in range(part.size):
+                k = min((bits[i] >> 18) - (127 << 5), 255)
+                c = 256 + k if part[i] >= centre else 255 - k
+                cell[i] = c if part[i] == part[i] else MISSING_CELL
+            if s == 2:
+                for i in range(part.size):
+                    table[cell[i], 0] += rows[i, 0]
+                    table[cell[i], 1] += rows[i, 1]
+            elif s == 3:
+                for i in range(part.size):
+                    table[cell[i], 0] += rows[i, 0]
+                    table[cell[i], 1] += rows[i, 1]
+                    table[cell[i], 2] += rows[i, 2]
+            else:
+                for i in range(part.size):
+                    for k in range(s):
+                        table[cell[i], k] += rows[i, k]
 
 
 @njit(cache=True, nogil=True)
@@ -442,71 +327,3 @@ def boost(
                 W, V, n, K, squared, rounds, leaves, rate, patience,
                 min_rows, ridge, work, iwork,
             )  # fmt: skip
-
-
-@njit(cache=True, nogil=True)
-def accumulate_per_fold(values, sums, starts, rows, train, test, out):
-    """Sums per fold, side and cell of a candidate with values of its own per fold.
-
-    Parameters
-    ----------
-    values : float64 array (F, n)
-        What the candidate is while fold f is left out.
-    sums, starts, rows, train, test
-        As in `boost_per_fold`.
-    out : int64 array (F, 2, 513, s)
-        Filled: the rows that the fold learns from, then those it is measured on.
-    """
-    value = np.empty(rows.size)
-    w = np.empty(TILE, np.float32)
-    cell = np.empty(TILE, np.uint32)
-    out[:] = 0
-    for f in range(values.shape[0]):
-        x = values[f]
-        for i in range(rows.size):
-            value[i] = x[rows[i]]
-        centre, inverse = grid(value)
-        for a in range(starts.size - 1):
-            if not (train[f, a] or test[f, a]):
-                continue
-            table = out[f, 1 if test[f, a] else 0]
-            lo = starts[a]
-            while lo < starts[a + 1]:
-                hi = min(lo + TILE, starts[a + 1])
-                _cells(x[lo:hi], centre, inverse, w[: hi - lo], cell[: hi - lo])
-                _add_rows(cell[: hi - lo], sums[lo:hi], table)
-                lo = hi
-
-
-def boost_per_fold(
-    values, sums, starts, rows, scale, train, test, K, squared, n_bins,
-    rounds, leaves, rate, patience, min_rows, ridge, out,
-):  # fmt: skip
-    """Loss drop of candidates whose values differ from fold to fold.
-
-    Plain Python around two kernels, of which `boost` is compiled anyway.
-
-    Parameters
-    ----------
-    values : float64 array (m, F, n)
-        What each candidate is while fold f is left out.
-    sums : int64 array (n, s)
-    starts : int64 array (A + 1,)
-        Rows ``starts[a]:starts[a + 1]`` belong to atom ``a``.
-    rows : int64 array
-        The sample that grids are fixed from.
-    out : float64 array (m, F)
-
-    Other parameters are those of ``boost``.
-    """
-    n_folds = values.shape[1]
-    table = np.empty((n_folds, 2, N_CELLS + 1, sums.shape[1]), np.int64)
-    first, second = np.array([[True, False]]), np.array([[False, True]])
-    drops = np.empty((n_folds, 1))
-    for c in range(values.shape[0]):
-        accumulate_per_fold(values[c], sums, starts, rows, train, test, table)
-        boost(
-            table, scale, first, second, K, squared, n_bins, rounds, leaves, rate,
-            patience, min_rows, ridge, drops,
-        )  # fmt: skip
-        out[c] = drops[:, 0]

@@ -9,11 +9,7 @@ from __future__ import annotations
 from featurekit.kernels.reference.boosting import (
     accumulate,
     boost,
-    boost_per_fold,
     cell,
-    evaluate,
-    grid,
-    grids,
     merge_cells,
 )
 from featurekit.kernels.reference.contingency import (
@@ -63,7 +59,6 @@ from featurekit.kernels.reference.groups import (
 __all__ = [
     "accumulate",
     "boost",
-    "boost_per_fold",
     "cell",
     "combine_moments",
     "compress",
@@ -76,10 +71,7 @@ __all__ = [
     "joint_sums",
     "distinct",
     "draw_tables",
-    "evaluate",
     "gather",
-    "grid",
-    "grids",
     "group_distinct",
     "group_means",
     "group_medians",

@@ -16,81 +16,6 @@ HALF = N_CELLS // 2
 CELLS_PER_DOUBLING = 32
 
 
-def _log(a):
-    return math.log(abs(a)) if a != 0 else math.nan
-
-
-def _sigmoid(a):
-    try:
-        return 1 / (1 + math.exp(-a))
-    except OverflowError:  # a is far below zero
-        return 0.0
-
-
-def _floor(a):
-    return float(math.floor(a)) if math.isfinite(a) else math.nan
-
-
-def _lesser(a, b):
-    return math.nan if math.isnan(a) or math.isnan(b) else min(a, b)
-
-
-def _greater(a, b):
-    return math.nan if math.isnan(a) or math.isnan(b) else max(a, b)
-
-
-OPERATIONS = {
-    0: lambda a, b: a,
-    1: lambda a, b: a + b,
-    2: lambda a, b: a - b,
-    3: lambda a, b: a * b,
-    4: lambda a, b: a / b if b != 0 else math.nan,
-    5: _lesser,
-    6: _greater,
-    7: lambda a, b: abs(a),
-    8: lambda a, b: _log(a),
-    9: lambda a, b: math.sqrt(abs(a)),
-    10: lambda a, b: a * a,
-    11: lambda a, b: _sigmoid(a),
-    12: lambda a, b: _floor(a),
-    13: lambda a, b: a - _floor(a),
-}
-
-
-def evaluate(op, a, b, out):
-    """Fill ``out`` with ``op(a, b)``; out of an operator's domain is NaN."""
-    for i in range(len(out)):
-        out[i] = OPERATIONS[op](float(a[i]), float(b[i]))
-
-
-def grid(sample):
-    """Centre and inverse scale of the cells, from a sample of a candidate's values."""
-    s = np.sort(sample[np.isfinite(sample)])
-    if len(s) == 0:
-        return 0.0, 1.0
-
-    def quantile(percent):
-        return s[percent * (len(s) - 1) // 100]
-
-    centre = quantile(50)
-    middle_half = quantile(75) - quantile(25)
-    nearly_all = quantile(98) - quantile(2)
-    scale = max(middle_half / 2, nearly_all / 16)
-    if scale == 0:
-        scale = (s[-1] - s[0]) / 16
-    if scale == 0:
-        scale = max(abs(centre) / 1000, 1e-30)
-    return centre, 1 / scale
-
-
-def grids(op, left, right, columns, rows, centre, inverse):
-    """The grid of each candidate, from the sample of its rows ``rows``."""
-    for c in range(len(op)):
-        values = np.empty(len(rows))
-        evaluate(op[c], columns[left[c], rows], columns[right[c], rows], values)
-        centre[c], inverse[c] = grid(values)
-
-
 def cell(value, centre, inverse):
     """Cell of one value: 32 equal steps for each doubling of 1 + |x - c| / s."""
     if math.isnan(value):
@@ -103,14 +28,11 @@ def cell(value, centre, inverse):
     return HALF + step if value >= centre else HALF - 1 - step
 
 
-def accumulate(op, left, right, columns, sums, starts, centre, inverse, out):
-    """Add a block of rows to the sums per candidate, atom and cell."""
-    for c in range(len(op)):
-        values = np.empty(columns.shape[1])
-        evaluate(op[c], columns[left[c]], columns[right[c]], values)
-        for atom in range(len(starts) - 1):
-            for i in range(starts[atom], starts[atom + 1]):
-                out[c, atom, cell(values[i], centre[c], inverse[c])] += sums[i]
+def accumulate(values, sums, starts, to, centre, inverse, out):
+    """Add the rows of a candidate to its sums per cell, for several sets of atoms."""
+    for atom in np.flatnonzero(to >= 0):
+        for i in range(starts[atom], starts[atom + 1]):
+            out[to[atom], cell(values[i], centre, inverse)] += sums[i]
 
 
 def merge_cells(table, scale, n_bins, out):
@@ -242,24 +164,3 @@ def boost(
             out[c, fold] = _boost_fold(
                 fit, held, K, squared, rounds, leaves, rate, patience, min_rows, ridge
             )
-
-
-def boost_per_fold(
-    values, sums, starts, rows, scale, train, test, K, squared, n_bins,
-    rounds, leaves, rate, patience, min_rows, ridge, out,
-):  # fmt: skip
-    """Loss drop of candidates whose values differ from fold to fold, (m, F)."""
-    one = np.zeros(1, np.int64)
-    n_atoms = len(starts) - 1
-    for c, f in np.ndindex(out.shape):
-        x = values[c, f][None]
-        centre, inverse, drop = np.empty(1), np.empty(1), np.empty((1, 1))
-        grids(one, one, one, x, rows, centre, inverse)
-        table = np.zeros((1, n_atoms, 513, sums.shape[1]), np.int64)
-        accumulate(one, one, one, x, sums, starts, centre, inverse, table)
-        sides = np.stack([table[:, train[f]].sum(1), table[:, test[f]].sum(1)], axis=1)
-        boost(
-            sides, scale, np.array([[True, False]]), np.array([[False, True]]), K,
-            squared, n_bins, rounds, leaves, rate, patience, min_rows, ridge, drop,
-        )  # fmt: skip
-        out[c, f] = drop[0, 0]
