@@ -30,7 +30,7 @@ import pandas as pd
 from scipy.stats import spearmanr
 from sklearn.model_selection import KFold, train_test_split
 
-from featurekit.kernels.cpu.exact import LOGLOSS, SQUARED, boost_exact
+from featurekit.statistics.exact import LOGLOSS, SQUARED, boost_exact
 
 ROOT = Path(__file__).resolve().parents[1]
 PARAMS = {
@@ -167,16 +167,15 @@ def compare(features, y, init, loss, verbose=False) -> dict[str, float]:
     """Score all features with both and time them in turn."""
     train, valid = train_test_split(np.arange(y.size), test_size=0.2, random_state=0)
     train, valid = np.sort(train), np.sort(valid)
-    none = np.zeros(0)
     first = next(iter(features.values()))
-    boost_exact(first, y, init, none, train, valid, loss)
+    boost_exact(first, y, init, None, train, valid, loss)
     lightgbm_drop(first, y, init, train, valid, loss)
     rows = []
     for name, x in features.items():
         t0 = time.perf_counter()
         theirs = lightgbm_drop(x, y, init, train, valid, loss)
         t1 = time.perf_counter()
-        ours = boost_exact(x, y, init, none, train, valid, loss)
+        ours = boost_exact(x, y, init, None, train, valid, loss)
         rows.append((ours, theirs, time.perf_counter() - t1, t1 - t0))
         if verbose and abs(ours - theirs) > 1e-7:
             print(f"  {name}: ours {ours:.9f}, LightGBM {theirs:.9f}")

@@ -49,4 +49,4 @@ def test_compile_refuses_a_number_of_processes_that_is_none(capsys):
 
 
 def test_every_listed_kernel_is_compiled_by_the_command():
-    assert {"accumulate", "bin_feature", "null_of_counts"} <= set(ahead.names())
+    assert {"accumulate", "boost_exact_squared", "null_of_counts"} <= set(ahead.names())

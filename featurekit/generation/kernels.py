@@ -18,8 +18,12 @@ def kernels_of(space: Space, loss: Loss) -> list[str]:
     names = ["accumulate", "boost"]
     for operator, needed in _OF_OPERATORS.items():
         names += needed if space.by_operator.get(operator) else ()
-    scores = {Squared: "squared", LogLoss: "logloss", MultiLogLoss: "softmax"}
-    kind = scores.get(type(loss))
-    if kind is not None:
-        names += ["bin_feature", f"{kind}_folds"]
+    scores = {
+        Squared: "boost_exact_squared",
+        LogLoss: "logloss_folds",
+        MultiLogLoss: "softmax_folds",
+    }
+    name = scores.get(type(loss))
+    if name is not None:
+        names += ["greedy_bins", name]
     return names

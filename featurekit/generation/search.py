@@ -24,8 +24,8 @@ from featurekit.generation.candidates import Space
 from featurekit.generation.model import MAX_ROWS
 from featurekit.generation.problem import Problem, as_numbers
 from featurekit.generation.screening import Screener, by_key
-from featurekit.kernels.registry import kernel
 from featurekit.statistics.boosting import Rounds, RowSums, score
+from featurekit.statistics.exact import LOGLOSS, SOFTMAX, SQUARED, FeatureScorer
 from featurekit.statistics.loss import Absolute, LogLoss, MultiLogLoss, Squared
 from featurekit.statistics.moments import unit_ranks
 
@@ -332,14 +332,20 @@ def _rescore(
     loss, folds = problem.loss, problem.folds
     known = ~np.isnan(problem.raw[:, 0])
     y, raw, atom = loss.labels(problem.y)[known], problem.raw[known], folds.atom[known]
-    weight = np.empty(0) if problem.weight is None else problem.weight[known]
+    weight = None if problem.weight is None else problem.weight[known]
     fold = folds.fold_of_atom[atom]
     n_test = np.bincount(fold[fold >= 0], minlength=folds.n_folds)
     out = np.zeros((len(finalists), folds.n_folds))
     rows = np.linspace(0, len(y) - 1, min(len(y), TWIN_ROWS)).astype(np.int64)
     ranks = np.zeros((len(finalists), len(rows)))
-    exact = isinstance(loss, (Squared, LogLoss, MultiLogLoss))
-    exact = exact and not isinstance(loss, Absolute)
+    scorer = None
+    if isinstance(loss, (Squared, LogLoss, MultiLogLoss)) and not isinstance(
+        loss, Absolute
+    ):
+        name = SQUARED if isinstance(loss, Squared) else LOGLOSS
+        name = SOFTMAX if isinstance(loss, MultiLogLoss) else name
+        init = raw if name == SOFTMAX else raw[:, 0]
+        scorer = FeatureScorer(name, y, init, weight, atom, folds.train, folds.test)
     target = (problem.y, problem.classes)
 
     def one(i: int) -> None:
@@ -348,27 +354,11 @@ def _rescore(
         values = as_numbers(cross_fit(finalists[i], problem.table, target, folds))
         x = np.ascontiguousarray(values[known])
         ranks[i] = (unit_ranks if settings.trees else _unit)(x[rows])
-        if not exact:  # the second-order scores of the screen stand
-            return
-        if isinstance(loss, MultiLogLoss):
-            kernel("boost_exact_multiclass_folds")(
-                x,
-                y.astype(np.int64),
-                raw,
-                weight,
-                atom,
-                folds.train,
-                folds.test,
-                out[i],
-            )
-        else:
-            name = "squared" if isinstance(loss, Squared) else "logloss"
-            kernel(f"boost_exact_{name}_folds")(
-                x, y, raw[:, 0].copy(), weight, atom, folds.train, folds.test, out[i]
-            )
+        if scorer is not None:  # else the second-order scores of the screen stand
+            out[i] = scorer(x)
 
     run_threads(one, range(len(finalists)), settings.n_threads)
-    if exact and finalists:
+    if scorer is not None and finalists:
         means, errors = score(out * n_test, n_test)
         for i, node in enumerate(finalists):
             if not ranks[i].any():

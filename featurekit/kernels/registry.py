@@ -58,14 +58,11 @@ _MODULES = {
     "cross_points": "distance_classes",
     "joint_sums": "distance_batches",
     "nothing": "groups",
-    "sort_rows": "exact_bins",
-    "bin_feature": "exact_bins",
-    "squared_folds": "exact",
+    "sort_rows": "groups",
+    "greedy_bins": "exact_bins",
+    "boost_exact_squared": "exact",
     "logloss_folds": "exact_rows",
     "softmax_folds": "exact_rows",
-    "boost_exact_squared_folds": "exact",
-    "boost_exact_logloss_folds": "exact",
-    "boost_exact_multiclass_folds": "exact",
 }
 
 NAMES = frozenset(_MODULES)

@@ -13,7 +13,7 @@ from typing import Any
 import numba
 
 _EXACT = (
-    "i8[::1], f8[::1], u2[::1], i8[::1], i8[::1], i8, b1[:,::1], b1[:,::1], f8[::1]"
+    "u2[::1], f8[::1], i8[::1], i8[::1], i8[::1], i8, b1[:,::1], b1[:,::1], f8[::1]"
 )
 _BOOSTING = "b1[:,::1], b1[:,::1], i8, b1, i8, i8, i8, f8, i8, f8, f8, f8[:,::1]"
 _LINE = "i8[::1], f8[::1], f8[::1], i8, i4[::1], f8[::1], f8[::1]"
@@ -36,10 +36,10 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
     "group_distinct": (
         "i8[::1], i8[::1], i8, i8[::1], b1[::1], b1[:,::1], i8, f8[:,::1]",
     ),
-    "bin_feature": ("f8[::1], f8[::1], i8[::1], b1[:,::1], b1[:,::1]",),
-    "squared_folds": (f"f8[::1], f8[::1], {_EXACT}",),
-    "logloss_folds": (f"f8[::1], f8[::1], {_EXACT}",),
-    "softmax_folds": (f"i8[::1], f8[:,::1], {_EXACT}",),
+    "greedy_bins": ("f8[::1], i8[::1], i8, i8, f8[::1]",),
+    "boost_exact_squared": ("f8[:,::1], f8[:,::1], i8, b1",),
+    "logloss_folds": (f"f8[::1], {_EXACT}",),
+    "softmax_folds": (f"f8[:,::1], {_EXACT}",),
     "mix_keys": ("i8[::1], u8, u8[::1]",),
     "number_keys": ("i8[::1], i8, i8, u4[::1], i8[::1], i8, u4[::1]",),
     "place_keys": ("i8[::1], i8, u4[::1]",),

@@ -177,6 +177,20 @@ def test_renumber(n):
     assert (codes[gone] == k).all()
 
 
+@pytest.mark.parametrize("scale", [1.0, 1e-9, 1e300])
+def test_sort_is_exact(scale):
+    rng = np.random.default_rng(8)
+    x = scale * rng.normal(size=3000)
+    x[:1500] = (1.0 + 1e-9 * rng.random(1500)) * scale  # equal in their upper bits
+    x[rng.random(3000) < 0.1] = np.nan
+    order, ranked = np.empty(3000, np.int64), np.empty(3000)
+    m = kernel("sort_rows")(x, order, ranked)
+    assert m == np.sum(~np.isnan(x))
+    np.testing.assert_array_equal(ranked[:m], np.sort(x)[:m])
+    np.testing.assert_array_equal(x[order[:m]], ranked[:m])
+    np.testing.assert_array_equal(np.sort(order), np.arange(3000))
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("n", SIZES)
 def test_group_medians(n, kind):

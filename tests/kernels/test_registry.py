@@ -24,10 +24,8 @@ BOTH = [
     "joint_sums",
 ]
 COMPILED_ONLY = [
-    *("nothing", "sort_rows"),
-    *("bin_feature", "squared_folds", "logloss_folds", "softmax_folds"),
-    *("boost_exact_squared_folds", "boost_exact_logloss_folds"),
-    "boost_exact_multiclass_folds",
+    *("nothing", "sort_rows", "greedy_bins"),
+    *("boost_exact_squared", "logloss_folds", "softmax_folds"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""A slow and obvious version of `featurekit.kernels.cpu.exact`.
+"""A slow and obvious version of `featurekit.statistics.exact`.
 
 LightGBM on a single feature, written down step by step: bins, best-first trees on
 rows, gradients of every row in every round.  Nothing is reused between rounds.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 ZERO = float(np.float32(1e-35))
-SQUARED, LOGLOSS, SOFTMAX = 0, 1, 2
+SQUARED, LOGLOSS, SOFTMAX = "squared", "logloss", "softmax"
 
 
 def above(value):
@@ -213,7 +213,7 @@ def boost(x, y, init, weight, train, valid, loss, learn=None):
     zero = int(np.searchsorted(bounds, 0.0))
     x = np.where(np.abs(x) <= ZERO, 0.0, x)
     code = to_bins(x, bounds)
-    weight = (np.ones(x.size) if weight.size == 0 else weight)[:, None]
+    weight = (np.ones(x.size) if weight is None else weight)[:, None]
     score = np.array(init, dtype=float).reshape(x.size, -1)
     has_nan = bool((code[train] == n_bins).any())
     if not has_nan:

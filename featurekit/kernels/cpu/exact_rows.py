@@ -194,24 +194,22 @@ def _boost_rows(train, valid, zero_bin):
 
 
 @njit(cache=True, nogil=True)
-def logloss_folds(
-    y, init, row, weight, group, order, start, zero_bin, train, test, out
-):
+def logloss_folds(t, label, weight, group, order, start, zero_bin, train, test, out):
     """Log-loss drops of all folds.
 
     Parameters
     ----------
-    y, init : float64 arrays, target and initial scores of all rows
-    row, weight, group, order, start, zero_bin : the rows that are used, by bin; see
-        `exact_bins.bin_feature`
+    t : float64 array (m,), exp(-init) of the rows
+    label : uint16 array (m,), 0 or 1
+    weight : float64 array (m,) or (0,)
+    group : int64 array (m,), atoms of the rows
+    order : int64 array (m,)
+    start : int64 array (B + 2,)
+        Bin b < B holds the rows ``order[start[b]:start[b + 1]]``, bin B those of NaN.
+    zero_bin : int, the bin that holds zero
     train, test : bool arrays (F, A), atoms on either side of each fold
     out : float64 array (F,)
     """
-    t = np.empty(row.size)
-    label = np.empty(row.size, np.uint8)
-    for k in range(row.size):
-        label[k] = y[row[k]] > 0.0
-        t[k] = math.exp(min(max(-init[row[k]], -MAX_SCORE), MAX_SCORE))
     for f in range(train.shape[0]):
         left = _pack(t, label, weight, group, order, start, train[f])
         right = _pack(t, label, weight, group, order, start, test[f])
@@ -391,20 +389,8 @@ def _boost_softmax(train, valid, rows, zero_bin):
 
 
 @njit(cache=True, nogil=True)
-def softmax_folds(
-    y, init, row, weight, group, order, start, zero_bin, train, test, out
-):
-    """Multi-class drops of all folds: ``y`` are classes, ``init`` is (n, K)."""
-    # exp(init - its largest), per row
-    t = np.empty((row.size, init.shape[1]))
-    label = np.empty(row.size, np.uint16)
-    for k in range(row.size):
-        label[k] = y[row[k]]
-        top = init[row[k], 0]
-        for c in range(init.shape[1]):
-            top = max(top, init[row[k], c])
-        for c in range(init.shape[1]):
-            t[k, c] = math.exp(max(init[row[k], c] - top, -MAX_SCORE))
+def softmax_folds(t, label, weight, group, order, start, zero_bin, train, test, out):
+    """Multi-class drops of all folds: ``t`` is exp(init - its largest), (m, K)."""
     for f in range(train.shape[0]):
         left = _take(t, label, weight, group, order, start, train[f])
         right = _take(t, label, weight, group, order, start, test[f])

@@ -5,7 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from featurekit.kernels.compiler import njit
-from featurekit.kernels.cpu.exact_bins import sort_rows
+
+_SIGN = np.int64(-(2**63))
+_LOW = np.int64(2**32 - 1)
+_HIGH = np.int64(~(2**32 - 1))
 
 
 @njit(cache=True, nogil=True)
@@ -140,6 +143,90 @@ def group_means(x, codes, size, out):
     for c in range(size):
         if rows[c] > 0.0:
             out[c] /= rows[c]
+
+
+@njit(cache=True, nogil=True)
+def _radix_sort(word, spare):
+    """Stable sort of int64 words by their upper 32 bits; returns the sorted array."""
+    n = word.size
+    place = np.zeros((3, 2048), np.int64)
+    for i in range(n):
+        for p in range(3):
+            place[p, (word[i] >> (32 + 11 * p)) & 2047] += 1
+    for p in range(3):
+        shift = 32 + 11 * p
+        if n == 0 or place[p, (word[0] >> shift) & 2047] == n:
+            continue  # all words agree in this digit
+        total = 0
+        for d in range(2048):
+            total, place[p, d] = total + place[p, d], total
+        for i in range(n):
+            d = (word[i] >> shift) & 2047
+            spare[place[p, d]] = word[i]
+            place[p, d] += 1
+        word, spare = spare, word
+    return word
+
+
+@njit(cache=True, nogil=True)
+def sort_rows(value, order, ranked):
+    """Order the rows by value, NaN last.
+
+    Parameters
+    ----------
+    value : float64 array (n,)
+    order : int64 array (n,), filled with the row numbers in sorted order
+    ranked : float64 array (n,), filled with the sorted values without NaN
+
+    Returns
+    -------
+    int
+        Number of rows that are not NaN.
+
+    Notes
+    -----
+    One radix sort by the upper half of the float64 bits (20 bits of mantissa), then
+    an insertion sort, which has little to do unless many values agree in that half:
+    then all is sorted by the lower half first.
+    """
+    n = value.size
+    bits = value.view(np.int64)
+    word = np.empty(n, np.int64)
+    spare = np.empty(n, np.int64)
+    m = 0
+    tail = n
+    for i in range(n):
+        if value[i] != value[i]:
+            tail -= 1
+            order[tail] = i
+        else:
+            word[m] = i
+            m += 1
+    done = word[:m]
+    for attempt in range(2):
+        for half in range(1 - attempt, 2):
+            for k in range(m):
+                i = done[k] & _LOW
+                key = bits[i] ^ ((bits[i] >> 63) | _SIGN)
+                word[k] = (key & _HIGH if half else key << 32) | i
+            done = _radix_sort(word[:m], spare[:m])
+        moves = 0
+        for k in range(m):
+            row = done[k] & _LOW
+            v = value[row]
+            j = k
+            while j > 0 and ranked[j - 1] > v:
+                ranked[j] = ranked[j - 1]
+                order[j] = order[j - 1]
+                j -= 1
+            ranked[j] = v
+            order[j] = row
+            moves += k - j
+            if attempt == 0 and moves > 16 * m:
+                break
+        if moves <= 16 * m:
+            break
+    return m
 
 
 @njit(cache=True, nogil=True)

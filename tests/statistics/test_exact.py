@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
-from pathlib import Path
-
 import lightgbm as lgb
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from featurekit.kernels.cpu import exact
-from featurekit.kernels.cpu.exact_bins import sort_rows
+from featurekit.statistics import exact
+from tests.reference import exact as oracle
 
-_PATH = Path(__file__).parents[1] / "reference" / "exact.py"
-_SPEC = importlib.util.spec_from_file_location("reference_exact", _PATH)
-oracle = importlib.util.module_from_spec(_SPEC)
-_SPEC.loader.exec_module(oracle)
-
-NO_WEIGHT = np.zeros(0)
+NO_WEIGHT = None
 
 
 def _column(kind, rng, n):
@@ -80,8 +72,8 @@ def test_multiclass_matches_oracle(kind):
     x, y, _, weight, train, valid = _problem(kind, 2, weighted=kind == "nan")
     y = np.digitize(y, [-0.5, 0.7])
     init = 0.3 * np.random.default_rng(0).normal(size=(x.size, 4))  # class 3: no rows
-    ours = exact.boost_exact_multiclass(x, y, init, weight, train, valid)
-    slow = oracle.boost(x, y, init, weight, train, valid, oracle.SOFTMAX)
+    ours = exact.boost_exact(x, y, init, weight, train, valid, exact.SOFTMAX)
+    slow = oracle.boost(x, y, init, weight, train, valid, exact.SOFTMAX)
     assert ours == pytest.approx(slow, abs=1e-9)
 
 
@@ -93,10 +85,7 @@ def test_folds_share_their_bins(kind, loss):
     atom = (np.arange(x.size) % 4).astype(np.uint8)  # atom 3 is not used
     x[atom == 2] = np.abs(x[atom == 2])
     test = np.eye(3, dtype=bool)
-    out = np.empty(3)
-    squared = loss == exact.SQUARED
-    name = f"boost_exact_{'squared' if squared else 'logloss'}_folds"
-    getattr(exact, name)(x, y, init, weight, atom, ~test, test, out)
+    out = exact.FeatureScorer(loss, y, init, weight, atom, ~test, test)(x)
     learn = np.flatnonzero(atom < 3)
     for k in range(3):
         train, valid = np.flatnonzero((atom < 3) & (atom != k)), atom == k
@@ -126,11 +115,12 @@ def test_what_cannot_be_scored():
         assert exact.boost_exact(x, y, init, weight, train[:39], valid, loss) == 0.0
         assert exact.boost_exact(x, y, init, weight, none, valid, loss) == 0.0
         assert np.isnan(exact.boost_exact(x, y, init, weight, train, none, loss))
+    args = init, weight, train, valid
     nothing = np.zeros(x.size)
-    assert exact.boost_exact(nothing, y, init, weight, train, valid, 0) == 0.0
-    assert np.isnan(exact.boost_exact(x, y, init, nothing, train, valid, 0))
+    assert exact.boost_exact(nothing, y, *args, exact.SQUARED) == 0.0
+    assert np.isnan(exact.boost_exact(x, y, init, nothing, train, valid, exact.SQUARED))
     one_class = np.ones(x.size)
-    assert exact.boost_exact(x, one_class, init, weight, train, valid, 1) == 0.0
+    assert exact.boost_exact(x, one_class, *args, exact.LOGLOSS) == 0.0
 
 
 @pytest.mark.parametrize("loss", [exact.SQUARED, exact.LOGLOSS])
@@ -156,20 +146,6 @@ def test_unit_weights_and_extreme_scores():
     assert ours == pytest.approx(slow, abs=1e-9)
 
 
-@pytest.mark.parametrize("scale", [1.0, 1e-9, 1e300])
-def test_sort_is_exact(scale):
-    rng = np.random.default_rng(8)
-    x = scale * rng.normal(size=3000)
-    x[:1500] = (1.0 + 1e-9 * rng.random(1500)) * scale  # equal in their upper bits
-    x[rng.random(3000) < 0.1] = np.nan
-    order, ranked = np.empty(3000, np.int64), np.empty(3000)
-    m = sort_rows(x, order, ranked)
-    assert m == np.sum(~np.isnan(x))
-    np.testing.assert_array_equal(ranked[:m], np.sort(x)[:m])
-    np.testing.assert_array_equal(x[order[:m]], ranked[:m])
-    np.testing.assert_array_equal(np.sort(order), np.arange(3000))
-
-
 PARAMS = {"num_leaves": 16, "num_threads": 1, "deterministic": True, "verbose": -1}
 OBJECTIVE = {
     exact.SQUARED: {"objective": "regression", "metric": "l2"},
@@ -178,7 +154,7 @@ OBJECTIVE = {
         "metric": "binary_logloss",
         "lambda_l2": 1.0,
     },
-    oracle.SOFTMAX: {
+    exact.SOFTMAX: {
         "objective": "multiclass",
         "metric": "multi_logloss",
         "num_class": 3,
@@ -211,14 +187,16 @@ def _lightgbm_drop(x, y, init, train, valid, loss):
 
 
 def _compare(loss, n_columns=40, n=2000):
-    rng = np.random.default_rng(loss)
+    rng = np.random.default_rng(
+        [exact.SQUARED, exact.LOGLOSS, exact.SOFTMAX].index(loss)
+    )
     base = rng.normal(size=(6, n))
     signal = np.sin(2 * base[0]) + base[1] * base[2] + 0.5 * (base[3] > 1)
     y = signal + rng.normal(size=n)
     init = 0.3 * rng.normal(size=n) + 0.2 * base[4]
     if loss == exact.LOGLOSS:
         y = (y > 0.5).astype(float)
-    if loss == oracle.SOFTMAX:
+    if loss == exact.SOFTMAX:
         y = np.digitize(y, [-0.5, 0.5])
         init = 0.3 * rng.normal(size=(n, 3))
     train, valid = np.arange(n)[: n * 4 // 5], np.arange(n)[n * 4 // 5 :]
@@ -228,9 +206,9 @@ def _compare(loss, n_columns=40, n=2000):
         x = [a + b, a * b, a / b, np.round(a * 3), np.maximum(a, b)][k % 5]
         x = np.where((np.arange(n) * 7 + k) % 10 < k % 4, [np.nan, 0.0][k % 2], x)
         theirs.append(_lightgbm_drop(x, y, init, train, valid, loss))
-        if loss == oracle.SOFTMAX:
+        if loss == exact.SOFTMAX:
             args = (x, y, init, NO_WEIGHT, train, valid)
-            ours.append(exact.boost_exact_multiclass(*args))
+            ours.append(exact.boost_exact(*args, exact.SOFTMAX))
         else:
             ours.append(exact.boost_exact(x, y, init, NO_WEIGHT, train, valid, loss))
     return np.array(ours), np.array(theirs)
@@ -245,7 +223,7 @@ def test_matches_lightgbm(loss):
 
 
 def test_multiclass_matches_lightgbm():
-    ours, theirs = _compare(oracle.SOFTMAX, n_columns=8)
+    ours, theirs = _compare(exact.SOFTMAX, n_columns=8)
     assert np.max(np.abs(ours - theirs)) < 1e-6
 
 
