@@ -70,11 +70,12 @@ class FeatureScorer:
     ) -> None:
         self.loss, self.train, self.test = loss, train, test
         n_atoms = train.shape[1]
-        used = np.append((train | test).any(axis=0), False)
+        used = np.append(train.any(axis=0) | test.any(axis=0), False)
         atom = np.where((atom >= 0) & (atom < n_atoms), atom, n_atoms).astype(np.int64)
         self.rows = np.flatnonzero(used[atom])
         self.atom = atom[self.rows]
-        self.learns = train.any(axis=0)[self.atom]
+        learns: Any = train.any(axis=0)
+        self.learns = learns[self.atom]
         self.weight = np.empty(0) if weight is None else weight[self.rows]
         y, init = y[self.rows], init[self.rows]
         if loss == SQUARED:
