@@ -13,7 +13,8 @@ from typing import Any
 import numba
 
 _EXACT = (
-    "u2[::1], f8[::1], i8[::1], i8[::1], i8[::1], i8, b1[:,::1], b1[:,::1], f8[::1]"
+    "u2[::1], f8[::1], i8[::1], i8[::1], i8[::1], i8, i8[::1], b1[:,::1], b1[:,::1], "
+    "f8[::1]"
 )
 _BOOSTING = "b1[:,::1], b1[:,::1], i8, b1, i8, i8, i8, f8, i8, f8, f8, f8[:,::1]"
 _LINE = "i8[::1], f8[::1], f8[::1], i8, i4[::1], f8[::1], f8[::1]"
@@ -37,7 +38,7 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
         "i8[::1], i8[::1], i8, i8[::1], b1[::1], b1[:,::1], i8, f8[:,::1]",
     ),
     "greedy_bins": ("f8[::1], i8[::1], i8, i8, f8[::1]",),
-    "boost_exact_squared": ("f8[:,::1], f8[:,::1], i8, b1",),
+    "boost_exact_squared": ("f8[:,::1], f8[:,::1], i8",),
     "logloss_folds": (f"f8[::1], {_EXACT}",),
     "softmax_folds": (f"f8[:,::1], {_EXACT}",),
     "mix_keys": ("i8[::1], u8, u8[::1]",),

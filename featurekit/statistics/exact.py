@@ -29,6 +29,13 @@ Bools = NDArray[np.bool_]
 
 SQUARED, LOGLOSS, SOFTMAX = "squared", "logloss", "softmax"
 MAX_BIN = 255
+MIN_IN_LEAF = 20
+#: Fraction of rows above which LightGBM stores a column relative to its fullest bin.
+SPARSE_SHARE = 0.7
+#: Bits of the flags that a tree is grown with.
+CONSTANT_HESSIAN = 1
+FIRST_BIN_IMPLIED = 2
+BOTH_WAYS = 4
 #: A value at most this large in magnitude is zero (a float32 constant in LightGBM).
 ZERO = float(np.float32(1e-35))
 #: Initial scores beyond this would overflow exp and are cut.
@@ -112,35 +119,85 @@ class FeatureScorer:
         code = np.searchsorted(edges, value)
         zero_bin = int((edges < 0.0).sum())
         n_bins = len(edges)
-        if self.loss == SQUARED:
-            return self._from_sums(code, n_bins, zero_bin)
-        start = np.zeros(n_bins + 2, np.int64)
-        np.cumsum(np.bincount(code, minlength=n_bins + 1), out=start[1:])
-        order = np.argsort(code.astype(np.uint8), kind="stable")
+        width = n_bins + 1
+        cell = self.atom * width + code
+        counts = self._per_atom(cell, width)
+        flags = np.empty(len(self.train), np.int64)
+        for f, train in enumerate(self.train):
+            flags[f] = bin_flags(counts[train].sum(axis=0), zero_bin)
         out = np.empty(len(self.train))
+        if self.loss == SQUARED:
+            self._from_sums(counts, cell, zero_bin, flags, out)
+            return out
+        start = np.zeros(n_bins + 2, np.int64)
+        np.cumsum(counts.sum(axis=0), out=start[1:])
+        order = np.argsort(code.astype(np.uint8), kind="stable")
         kernel(f"{self.loss}_folds")(
-            self.t, self.label, self.weight, self.atom, order, start, zero_bin,
+            self.t, self.label, self.weight, self.atom, order, start, zero_bin, flags,
             self.train, self.test, out,
         )  # fmt: skip
         return out
 
-    def _from_sums(self, code: NDArray[Any], n_bins: int, zero_bin: int) -> Floats:
+    def _per_atom(
+        self, cell: NDArray[np.int64], width: int, values: Floats | None = None
+    ) -> NDArray[Any]:
+        """Rows, or the sum of ``values``, per atom and bin."""
+        n_atoms = self.train.shape[1]
+        return np.bincount(cell, values, n_atoms * width).reshape(n_atoms, width)
+
+    def _from_sums(
+        self,
+        counts: NDArray[np.int64],
+        cell: NDArray[np.int64],
+        zero_bin: int,
+        flags: NDArray[np.int64],
+        out: Floats,
+    ) -> None:
         """Squared loss: H never changes and G moves by H * step: rows are read once."""
-        n_atoms, width = self.train.shape[1], n_bins + 1
-        cell = self.atom * width + code
-        size = n_atoms * width
-        count = np.bincount(cell, minlength=size)
-        grad = np.bincount(cell, self.residual, size)
+        width = counts.shape[1]
         constant = self.weight.size == 0
-        hess = count if constant else np.bincount(cell, self.weight, size)
-        sums = np.stack([count, hess, grad]).reshape(3, n_atoms, width)
-        out = np.empty(len(self.train))
-        for f, (train, test) in enumerate(zip(self.train, self.test, strict=True)):
-            out[f] = kernel("boost_exact_squared")(
-                sums[:, train].sum(axis=1), sums[:, test].sum(axis=1), zero_bin,
-                constant,
-            )  # fmt: skip
-        return out
+        hess = counts if constant else self._per_atom(cell, width, self.weight)
+        grad = self._per_atom(cell, width, self.residual)
+        sums = np.stack([counts, hess, grad])
+        for f in range(len(out)):
+            train = sums[:, self.train[f]].sum(axis=1)
+            valid = sums[:, self.test[f]].sum(axis=1)
+            if train[0, -1] == 0:  # NaN not seen in training goes where zero goes
+                valid[:, zero_bin] += valid[:, -1]
+                valid[:, -1] = 0.0
+            rows = valid[1].sum()
+            if rows == 0.0:
+                out[f] = np.nan
+            elif flags[f] < 0:
+                out[f] = 0.0
+            else:
+                how = CONSTANT_HESSIAN if constant else flags[f]
+                out[f] = kernel("boost_exact_squared")(train, valid, how) / rows
+
+
+def bin_flags(count: NDArray[np.int64], zero_bin: int) -> int:
+    """What LightGBM would derive from the training rows per bin, that of NaN last.
+
+    Returns
+    -------
+    int
+        -1 if no boundary between bins leaves enough rows on both sides, in which
+        case LightGBM drops the feature; FIRST_BIN_IMPLIED if it does not store bin 0
+        and infers its row count as what the others leave over; else BOTH_WAYS if
+        there are rows with NaN, so that leaves without such rows are searched from
+        both ends too (with hessians that vary, the ends disagree on row counts).
+    """
+    n_bins = len(count) - 1
+    total = count.sum()
+    held = np.cumsum(count[: n_bins - (count[n_bins] == 0)])
+    if not ((held >= MIN_IN_LEAF) & (total - held >= MIN_IN_LEAF)).any():
+        return -1
+    fullest = int(count.argmax())
+    if count[fullest] < SPARSE_SHARE * total:
+        fullest = zero_bin
+    if fullest == 0 or n_bins == 1:
+        return FIRST_BIN_IMPLIED
+    return BOTH_WAYS if count[n_bins] > 0 else 0
 
 
 def bin_edges(ascending: Floats, n_nan: int) -> Floats:

@@ -91,13 +91,17 @@ def merge_cells(table, scale, n_bins, out):
     """
     n_atoms, _, s = table.shape
     total = 0
-    counts = np.zeros(N_CELLS, np.int64)
-    for a in range(n_atoms):
-        for j in range(N_CELLS):
-            counts[j] += table[a, j, 0]
+    counts = np.empty(N_CELLS, np.int64)
     for j in range(N_CELLS):
-        total += counts[j]
-    out[:] = 0.0
+        count = 0
+        for a in range(n_atoms):
+            count += table[a, j, 0]
+        counts[j] = count
+        total += count
+    for a in range(n_atoms):
+        for b in range(n_bins + 1):
+            for k in range(s):
+                out[a, b, k] = 0.0
     n = 0
     filled = 0
     rest = total
@@ -176,14 +180,16 @@ def _add_tree(
     gain = work
     lo, hi, has, at, left = iwork[0], iwork[1], iwork[2], iwork[3], iwork[4]
     lo[0], hi[0], has[0] = 0, n_bins, 1
-    # lo[0] rather than 0: for a literal it would be compiled twice
-    gain[0], at[0], left[0] = _best_split(
-        G, H, N, lo[0], hi[0], g, h, n, min_rows, ridge
-    )
+    gain[0] = -1.0  # not known yet
     size = 1
     while size < leaves:
         k = 0
-        for i in range(1, size):
+        for i in range(size):
+            if gain[i] < 0.0:  # the only call: each is compiled again
+                m = has[i]
+                gain[i], at[i], left[i] = _best_split(
+                    G, H, N, lo[i], hi[i], g * m, h * m, n * m, min_rows, ridge
+                )
             if gain[i] > gain[k]:
                 k = i
         if gain[k] <= least:
@@ -193,11 +199,8 @@ def _add_tree(
         has[size] = has[k] * (1 - left[k])
         hi[k] = cut
         has[k] = has[k] * left[k]
-        for i in (k, size):
-            m = has[i]
-            gain[i], at[i], left[i] = _best_split(
-                G, H, N, lo[i], hi[i], g * m, h * m, n * m, min_rows, ridge
-            )
+        gain[k] = -1.0
+        gain[size] = -1.0
         size += 1
     if size == 1:
         return False
@@ -236,7 +239,10 @@ def _boost_fold(
     initial scores: per bin G + H f, exact for squared loss. Stops when the held-out
     loss has not improved for ``patience`` rounds; returns the best.
     """
-    f = np.zeros((K, n_bins + 1))
+    f = np.empty((K, n_bins + 1))
+    for k in range(K):
+        for b in range(n_bins + 1):
+            f[k, b] = 0.0
     G = np.empty(n_bins + 1)
     H = np.empty(n_bins + 1)
     N = np.empty(n_bins + 1)
@@ -249,7 +255,7 @@ def _boost_fold(
         hk = 0 if squared else 1 + K + k
         for b in range(n_bins + 1):
             if W[b, 0] > 0:
-                least += 1e-12 * W[b, 1 + k] ** 2 / (W[b, hk] + ridge)
+                least += 1e-12 * W[b, 1 + k] * W[b, 1 + k] / (W[b, hk] + ridge)
     best = 0.0
     waited = 0
     for _ in range(rounds):
@@ -312,17 +318,16 @@ def boost(
     for c in range(m):
         n = merge_cells(table[c], scale, n_bins, H)
         for fold in range(train.shape[0]):
-            W[: n + 1] = 0.0
-            V[: n + 1] = 0.0
-            for a in range(n_atoms):
-                if train[fold, a]:
-                    for b in range(n + 1):
-                        for k in range(s):
-                            W[b, k] += H[a, b, k]
-                if test[fold, a]:
-                    for b in range(n + 1):
-                        for k in range(s):
-                            V[b, k] += H[a, b, k]
+            for b in range(n + 1):
+                for k in range(s):
+                    learnt = held = 0.0
+                    for a in range(n_atoms):
+                        if train[fold, a]:
+                            learnt += H[a, b, k]
+                        if test[fold, a]:
+                            held += H[a, b, k]
+                    W[b, k] = learnt
+                    V[b, k] = held
             out[c, fold] = _boost_fold(
                 W, V, n, K, squared, rounds, leaves, rate, patience,
                 min_rows, ridge, work, iwork,

@@ -8,8 +8,6 @@ from featurekit.kernels.compiler import njit
 
 MIN_IN_BIN = 3
 MIN_IN_LEAF = 20
-#: Share of rows above which LightGBM stores a column relative to its fullest bin.
-SPARSE_SHARE = 0.7
 #: Bits of the flags that a tree is grown with.
 CONSTANT_HESSIAN = 1
 FIRST_BIN_IMPLIED = 2
@@ -84,35 +82,3 @@ def greedy_bins(distinct, count, max_bin, total, edge):
             mean = rest / float(rest_bins)
     edge[n_bins] = np.inf
     return n_bins + 1
-
-
-@njit(cache=True, nogil=True)
-def bin_flags(count, n_bins, zero_bin):
-    """What LightGBM would derive from the training rows per bin.
-
-    Returns
-    -------
-    int
-        -1 if no boundary between bins leaves enough rows on both sides, in which
-        case LightGBM drops the feature; FIRST_BIN_IMPLIED if it does not store bin 0
-        and infers its row count as what the others leave over; else BOTH_WAYS if
-        there are rows with NaN, so that leaves without such rows are searched from
-        both ends too (with hessians that vary, the ends disagree on row counts).
-    """
-    total = 0.0
-    fullest = 0
-    for b in range(n_bins + 1):
-        total += count[b]
-        fullest = b if count[b] > count[fullest] else fullest
-    held = 0.0
-    useful = False
-    for b in range(n_bins - (count[n_bins] == 0)):
-        held += count[b]
-        useful |= held >= MIN_IN_LEAF and total - held >= MIN_IN_LEAF
-    if not useful:
-        return -1
-    if count[fullest] < SPARSE_SHARE * total:
-        fullest = zero_bin
-    if fullest == 0 or n_bins == 1:
-        return FIRST_BIN_IMPLIED
-    return BOTH_WAYS if count[n_bins] > 0 else 0

@@ -12,7 +12,6 @@ import math
 import numpy as np
 
 from featurekit.kernels.compiler import njit
-from featurekit.kernels.cpu.exact_bins import bin_flags
 from featurekit.kernels.cpu.exact_tree import (
     L2_OF_CLASSES,
     N_ROUNDS,
@@ -151,7 +150,7 @@ def _validation(valid):
 
 
 @njit(cache=True, nogil=True)
-def _boost_rows(train, valid, zero_bin):
+def _boost_rows(train, valid, zero_bin, flags):
     """Mean drop of the log-loss on the validation rows of one fold.
 
     ``train`` and ``valid`` are what `_pack` returns, with t = exp(-init).  With
@@ -160,7 +159,6 @@ def _boost_rows(train, valid, zero_bin):
     """
     count = train[1]
     n_bins = count.size - 1
-    flags = bin_flags(count, n_bins, zero_bin)
     if _one_class(train):
         flags = -1  # LightGBM does not train on a single class
     f = np.zeros(n_bins + 1)
@@ -194,7 +192,9 @@ def _boost_rows(train, valid, zero_bin):
 
 
 @njit(cache=True, nogil=True)
-def logloss_folds(t, label, weight, group, order, start, zero_bin, train, test, out):
+def logloss_folds(
+    t, label, weight, group, order, start, zero_bin, flags, train, test, out
+):
     """Log-loss drops of all folds.
 
     Parameters
@@ -207,13 +207,14 @@ def logloss_folds(t, label, weight, group, order, start, zero_bin, train, test, 
     start : int64 array (B + 2,)
         Bin b < B holds the rows ``order[start[b]:start[b + 1]]``, bin B those of NaN.
     zero_bin : int, the bin that holds zero
+    flags : int64 array (F,), as of `exact_tree.grow_tree`, -1 for no tree at all
     train, test : bool arrays (F, A), atoms on either side of each fold
     out : float64 array (F,)
     """
     for f in range(train.shape[0]):
         left = _pack(t, label, weight, group, order, start, train[f])
         right = _pack(t, label, weight, group, order, start, test[f])
-        out[f] = _boost_rows(left, right, zero_bin)
+        out[f] = _boost_rows(left, right, zero_bin, flags[f])
 
 
 # -------------------------------------------------------------- multi-class log-loss
@@ -348,7 +349,7 @@ def _softmax_trees(train, count, flags, zero_bin, live, f, u, grad, hess, work, 
 
 
 @njit(cache=True, nogil=True)
-def _boost_softmax(train, valid, rows, zero_bin):
+def _boost_softmax(train, valid, rows, zero_bin, flags):
     """Mean drop of the multi-class log-loss on the validation rows of one fold.
 
     ``rows`` is the weight of the validation rows.
@@ -358,7 +359,6 @@ def _boost_softmax(train, valid, rows, zero_bin):
     count = np.empty(n_bins + 1)
     for b in range(n_bins + 1):
         count[b] = first[b + 1] - first[b]
-    flags = bin_flags(count, n_bins, zero_bin)
     # a class without rows (or with all rows) gets no trees
     live = np.empty(n_class, np.bool_)
     everything = of_class.sum()
@@ -389,9 +389,11 @@ def _boost_softmax(train, valid, rows, zero_bin):
 
 
 @njit(cache=True, nogil=True)
-def softmax_folds(t, label, weight, group, order, start, zero_bin, train, test, out):
+def softmax_folds(
+    t, label, weight, group, order, start, zero_bin, flags, train, test, out
+):
     """Multi-class drops of all folds: ``t`` is exp(init - its largest), (m, K)."""
     for f in range(train.shape[0]):
         left = _take(t, label, weight, group, order, start, train[f])
         right = _take(t, label, weight, group, order, start, test[f])
-        out[f] = _boost_softmax(left, right, right[3].sum(), zero_bin)
+        out[f] = _boost_softmax(left, right, right[3].sum(), zero_bin, flags[f])

@@ -152,14 +152,13 @@ def grow_tree(grad, hess, count, n_bins, flags, l2, work, step):
         pre_h[b + 1] = pre_h[b] + hess[b]
         pre_n[b + 1] = pre_n[b] + count[b]
     # per leaf: bins lo..hi-1, 1.0 if NaN is inside, the best split (-1: unknown)
-    lo = np.zeros(MAX_LEAVES, np.int64)
-    hi = np.zeros(MAX_LEAVES, np.int64)
-    at = np.zeros(MAX_LEAVES, np.int64)
-    nan = np.zeros(MAX_LEAVES)
-    left = np.zeros(MAX_LEAVES)
-    best = np.full(MAX_LEAVES, -1.0)
-    hi[0] = n_bins
+    bounds = np.empty((3, MAX_LEAVES), np.int64)
+    lo, hi, at = bounds[0], bounds[1], bounds[2]
+    state = np.empty((3, MAX_LEAVES))
+    nan, left, best = state[0], state[1], state[2]
+    lo[0], hi[0] = 0, n_bins
     nan[0] = 1.0 if count[n_bins] > 0 else 0.0
+    best[0] = -1.0
     n_leaves = 1
     while n_leaves < MAX_LEAVES:
         pick = 0
@@ -184,9 +183,13 @@ def grow_tree(grad, hess, count, n_bins, flags, l2, work, step):
                 pick = j
         if best[pick] <= 0.0:
             break
-        lo[n_leaves], hi[n_leaves], hi[pick] = at[pick] + 1, hi[pick], at[pick] + 1
-        nan[n_leaves], nan[pick] = nan[pick] * (1 - left[pick]), nan[pick] * left[pick]
+        cut = at[pick] + 1
+        lo[n_leaves], hi[n_leaves] = cut, hi[pick]
+        hi[pick] = cut
+        nan[n_leaves] = nan[pick] * (1.0 - left[pick])
+        nan[pick] *= left[pick]
         best[pick] = -1.0
+        best[n_leaves] = -1.0
         n_leaves += 1
     step[n_bins] = 0.0
     for j in range(n_leaves):

@@ -67,9 +67,14 @@ def group_moments(x, codes, atom, n_atoms, size, shift):
     -------
     float64 array (5, n_atoms, size)
     """
-    out = np.zeros((5, n_atoms, size))
-    out[3] = np.inf
-    out[4] = -np.inf
+    out = np.empty((5, n_atoms, size))
+    for a in range(n_atoms):
+        for c in range(size):
+            out[0, a, c] = 0.0
+            out[1, a, c] = 0.0
+            out[2, a, c] = 0.0
+            out[3, a, c] = np.inf
+            out[4, a, c] = -np.inf
     for i in range(x.size):
         v = x[i]
         if v == v:
@@ -101,9 +106,12 @@ def combine_moments(parts, shift, train, missing, out):
         NaN where a set has no row of the key, or a variance fewer than two.
     """
     n_atoms = parts.shape[1]
-    out[:] = np.nan
     for f in range(train.shape[0]):
-        for c in range(missing):
+        for c in range(parts.shape[2]):
+            for j in range(4):
+                out[j, f, c] = np.nan
+            if c >= missing:
+                continue
             n = s = q = 0.0
             low = np.inf
             high = -np.inf
@@ -134,8 +142,10 @@ def combine_moments(parts, shift, train, missing, out):
 @njit(cache=True, nogil=True)
 def group_means(x, codes, size, out):
     """Mean of x per key over all rows, 0 where there are none; float64 (size,)."""
-    rows = np.zeros(size)
-    out[:] = 0.0
+    rows = np.empty(size)
+    for c in range(size):
+        rows[c] = 0.0
+        out[c] = 0.0
     for i in range(x.size):
         if x[i] == x[i]:
             rows[codes[i]] += 1.0
@@ -267,7 +277,8 @@ def renumber(ids, gone, codes, seen):
 
     ``seen`` is an int64 array, as long as ids go. No sorting.
     """
-    seen[:] = -1
+    for v in range(seen.size):
+        seen[v] = -1
     for i in range(ids.size):
         if not gone[i]:
             seen[ids[i]] = 0
@@ -303,13 +314,18 @@ def group_distinct(pair, atom, n_atoms, of_key, counted, train, size, out):
         NaN where a set has no row of the key.
     """
     n_words = (n_atoms + 63) // 64
-    seen = np.zeros((of_key.size, n_words), np.uint64)
+    seen = np.empty((of_key.size, n_words), np.uint64)
+    for p in range(of_key.size):
+        for k in range(n_words):
+            seen[p, k] = 0
     for i in range(pair.size):
         seen[pair[i], atom[i] >> 6] |= np.uint64(1) << np.uint64(atom[i] & 63)
-    out[:] = np.nan
     mask = np.empty(n_words, np.uint64)
     for f in range(train.shape[0]):
-        mask[:] = 0
+        for c in range(size):
+            out[f, c] = np.nan
+        for k in range(n_words):
+            mask[k] = 0
         for a in range(n_atoms):
             if train[f, a]:
                 mask[a >> 6] |= np.uint64(1) << np.uint64(a & 63)
@@ -336,17 +352,19 @@ def group_medians(order, x, codes, atom, train, size):
     -------
     float64 array (F, size), NaN where a set has no row of the key
     """
-    start = np.zeros(size + 1, np.int64)
+    # bounds of the keys' rows, moved on by one key while rows are put in place
+    start = np.empty(size + 2, np.int64)
+    for c in range(size + 2):
+        start[c] = 0
     for i in order:
-        start[codes[i] + 1] += 1
+        start[codes[i] + 2] += 1
     for c in range(size):
-        start[c + 1] += start[c]
-    place = start[:size].copy()
+        start[c + 2] += start[c + 1]
     rows = np.empty(order.size, np.int64)
     for i in order:
-        rows[place[codes[i]]] = i
-        place[codes[i]] += 1
-    out = np.full((train.shape[0], size), np.nan)
+        rows[start[codes[i] + 1]] = i
+        start[codes[i] + 1] += 1
+    out = np.empty((train.shape[0], size))
     kept = np.empty(order.size)
     for f in range(train.shape[0]):
         for c in range(size):
@@ -355,6 +373,7 @@ def group_medians(order, x, codes, atom, train, size):
                 if train[f, atom[rows[t]]]:
                     kept[m] = x[rows[t]]
                     m += 1
+            out[f, c] = np.nan
             if m > 0:
                 out[f, c] = 0.5 * (kept[(m - 1) // 2] + kept[m // 2])
     return out
@@ -376,11 +395,16 @@ def group_ranks(order, x, codes, atom, train, fold, size, out):
     out : float64 array (n,)
     """
     n_atoms = train.shape[1]
-    total = np.zeros((n_atoms, size), np.int64)
-    seen = np.zeros((n_atoms, size), np.int64)
+    total = np.empty((n_atoms, size), np.int64)
+    seen = np.empty((n_atoms, size), np.int64)
+    for a in range(n_atoms):
+        for c in range(size):
+            total[a, c] = 0
+            seen[a, c] = 0
     for i in order:
         total[atom[i], codes[i]] += 1
-    out[:] = np.nan
+    for i in range(x.size):
+        out[i] = np.nan
     lo = 0
     while lo < order.size:
         hi = lo + 1
@@ -413,19 +437,6 @@ def group_ranks(order, x, codes, atom, train, fold, size, out):
 
 
 @njit(cache=True, nogil=True)
-def _n_below(values, x, or_equal):
-    """How many of the sorted ``values`` are below x, or equal to it."""
-    lo, hi = 0, values.size
-    while lo < hi:
-        middle = (lo + hi) // 2
-        if values[middle] < x or (or_equal and values[middle] == x):
-            lo = middle + 1
-        else:
-            hi = middle
-    return lo
-
-
-@njit(cache=True, nogil=True)
 def ranks_in_groups(x, codes, values, starts, out):
     """Percentile rank of each row put among the sorted ``values`` of its key.
 
@@ -433,10 +444,19 @@ def ranks_in_groups(x, codes, values, starts, out):
     key has no values.
     """
     for i in range(x.size):
-        part = values[starts[codes[i]] : starts[codes[i] + 1]]
-        if part.size == 0 or x[i] != x[i]:
+        first = starts[codes[i]]
+        size = starts[codes[i] + 1] - first
+        if size == 0 or x[i] != x[i]:
             out[i] = np.nan
-        else:
-            less = _n_below(part, x[i], False)
-            upto = _n_below(part, x[i], True)
-            out[i] = (0.5 * (less + upto) + 1.0) / (part.size + 1.0)
+            continue
+        below = 0
+        for or_equal in range(2):
+            lo, hi = first, first + size
+            while lo < hi:
+                middle = (lo + hi) // 2
+                if values[middle] < x[i] or (or_equal and values[middle] == x[i]):
+                    lo = middle + 1
+                else:
+                    hi = middle
+            below += lo - first
+        out[i] = (0.5 * below + 1.0) / (size + 1.0)
