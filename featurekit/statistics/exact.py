@@ -76,6 +76,7 @@ class FeatureScorer:
         test: Bools,
     ) -> None:
         self.loss, self.train, self.test = loss, train, test
+        self.sides = np.stack([train, test]).astype(np.float64)
         n_atoms = train.shape[1]
         used = np.append(train.any(axis=0) | test.any(axis=0), False)
         atom = np.where((atom >= 0) & (atom < n_atoms), atom, n_atoms).astype(np.int64)
@@ -122,9 +123,7 @@ class FeatureScorer:
         width = n_bins + 1
         cell = self.atom * width + code
         counts = self._per_atom(cell, width)
-        flags = np.empty(len(self.train), np.int64)
-        for f, train in enumerate(self.train):
-            flags[f] = bin_flags(counts[train].sum(axis=0), zero_bin)
+        flags = bin_flags(self.sides[0] @ counts, zero_bin)
         out = np.empty(len(self.train))
         if self.loss == SQUARED:
             self._from_sums(counts, cell, zero_bin, flags, out)
@@ -158,46 +157,58 @@ class FeatureScorer:
         constant = self.weight.size == 0
         hess = counts if constant else self._per_atom(cell, width, self.weight)
         grad = self._per_atom(cell, width, self.residual)
-        sums = np.stack([counts, hess, grad])
+        # (sides, folds, statistics, bins)
+        shape = *self.sides.shape[:2], 3, width
+        flat = np.stack([counts, hess, grad], axis=1).reshape(len(counts), -1)
+        train, valid = (self.sides @ flat).reshape(shape)
+        # NaN not seen in training goes where zero goes
+        moved = np.flatnonzero(train[:, 0, -1] == 0)
+        valid[moved, :, zero_bin] += valid[moved, :, -1]
+        valid[moved, :, -1] = 0.0
+        rows = valid[:, 1].sum(axis=1)
+        boost = kernel("boost_exact_squared")
         for f in range(len(out)):
-            train = sums[:, self.train[f]].sum(axis=1)
-            valid = sums[:, self.test[f]].sum(axis=1)
-            if train[0, -1] == 0:  # NaN not seen in training goes where zero goes
-                valid[:, zero_bin] += valid[:, -1]
-                valid[:, -1] = 0.0
-            rows = valid[1].sum()
-            if rows == 0.0:
+            if rows[f] == 0.0:
                 out[f] = np.nan
             elif flags[f] < 0:
                 out[f] = 0.0
             else:
                 how = CONSTANT_HESSIAN if constant else flags[f]
-                out[f] = kernel("boost_exact_squared")(train, valid, how) / rows
+                out[f] = boost(train[f], valid[f], how) / rows[f]
 
 
-def bin_flags(count: NDArray[np.int64], zero_bin: int) -> int:
-    """What LightGBM would derive from the training rows per bin, that of NaN last.
+def bin_flags(count: Floats, zero_bin: int) -> NDArray[np.int64]:
+    """What LightGBM would derive from the training rows per bin, fold by fold.
+
+    Parameters
+    ----------
+    count : float64 array (F, B + 1)
+        Training rows per bin, that of NaN last.
+    zero_bin : int
+        The bin that holds zero.
 
     Returns
     -------
-    int
+    int64 array (F,)
         -1 if no boundary between bins leaves enough rows on both sides, in which
         case LightGBM drops the feature; FIRST_BIN_IMPLIED if it does not store bin 0
         and infers its row count as what the others leave over; else BOTH_WAYS if
         there are rows with NaN, so that leaves without such rows are searched from
         both ends too (with hessians that vary, the ends disagree on row counts).
     """
-    n_bins = len(count) - 1
-    total = count.sum()
-    held = np.cumsum(count[: n_bins - (count[n_bins] == 0)])
-    if not ((held >= MIN_IN_LEAF) & (total - held >= MIN_IN_LEAF)).any():
-        return -1
-    fullest = int(count.argmax())
-    if count[fullest] < SPARSE_SHARE * total:
-        fullest = zero_bin
-    if fullest == 0 or n_bins == 1:
-        return FIRST_BIN_IMPLIED
-    return BOTH_WAYS if count[n_bins] > 0 else 0
+    n_bins = count.shape[1] - 1
+    # a boundary at the end leaves the rows with NaN, and none where there are none
+    held = np.cumsum(count, axis=1)
+    total = held[:, -1:]
+    held = held[:, :-1]
+    enough = (held >= MIN_IN_LEAF) & (total - held >= MIN_IN_LEAF)
+    fullest = np.where(
+        count.max(axis=1) < SPARSE_SHARE * total[:, 0], zero_bin, count.argmax(axis=1)
+    )
+    implied = (fullest == 0) | (n_bins == 1)
+    flags = np.where(count[:, -1] > 0, BOTH_WAYS, 0)
+    flags = np.where(implied, FIRST_BIN_IMPLIED, flags)
+    return np.where(enough.any(axis=1), flags, -1)
 
 
 def bin_edges(ascending: Floats, n_nan: int) -> Floats:
