@@ -25,5 +25,5 @@ def kernels_of(space: Space, loss: Loss) -> list[str]:
     }
     name = scores.get(type(loss))
     if name is not None:
-        names += ["greedy_bins", name]
+        names += ["greedy_bins", "fill_bins", name]
     return names

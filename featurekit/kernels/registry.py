@@ -60,6 +60,7 @@ _MODULES = {
     "nothing": "groups",
     "sort_rows": "groups",
     "greedy_bins": "exact_bins",
+    "fill_bins": "exact_bins",
     "boost_exact_squared": "exact",
     "logloss_folds": "exact_rows",
     "softmax_folds": "exact_rows",

@@ -38,6 +38,7 @@ SIGNATURES: dict[str, tuple[str, ...]] = {
         "i8[::1], i8[::1], i8, i8[::1], b1[::1], b1[:,::1], i8, f8[:,::1]",
     ),
     "greedy_bins": ("f8[::1], i8[::1], i8, i8, f8[::1]",),
+    "fill_bins": ("f8[::1], f8[::1], i8[::1], f8[::1], f8[::1], u1[::1], f8[:,:,::1]",),
     "boost_exact_squared": ("f8[:,::1], f8[:,::1], i8",),
     "logloss_folds": (f"f8[::1], {_EXACT}",),
     "softmax_folds": (f"f8[:,::1], {_EXACT}",),

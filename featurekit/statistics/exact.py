@@ -85,6 +85,7 @@ class FeatureScorer:
         learns: Any = train.any(axis=0)
         self.learns = learns[self.atom]
         self.weight = np.empty(0) if weight is None else weight[self.rows]
+        self.residual = np.empty(0)
         y, init = y[self.rows], init[self.rows]
         if loss == SQUARED:
             self.residual = init - y
@@ -116,51 +117,42 @@ class FeatureScorer:
         learnt = np.sort(value[self.learns])
         n_nan = int(np.isnan(learnt).sum())
         edges = bin_edges(learnt[: len(learnt) - n_nan], n_nan)
-        # NaN is greater than all edges
-        code = np.searchsorted(edges, value)
         zero_bin = int((edges < 0.0).sum())
         n_bins = len(edges)
-        width = n_bins + 1
-        cell = self.atom * width + code
-        counts = self._per_atom(cell, width)
+        code = np.empty(len(value), np.uint8)
+        sums = np.zeros((self.train.shape[1], 3, n_bins + 1))
+        kernel("fill_bins")(
+            value, edges, self.atom, self.weight, self.residual, code, sums
+        )
+        counts = sums[:, 0]
         flags = bin_flags(self.sides[0] @ counts, zero_bin)
         out = np.empty(len(self.train))
         if self.loss == SQUARED:
-            self._from_sums(counts, cell, zero_bin, flags, out)
+            self._from_sums(sums, zero_bin, flags, out)
             return out
         start = np.zeros(n_bins + 2, np.int64)
-        np.cumsum(counts.sum(axis=0), out=start[1:])
-        order = np.argsort(code.astype(np.uint8), kind="stable")
+        start[1:] = np.cumsum(counts.sum(axis=0))
+        order = np.argsort(code, kind="stable")
         kernel(f"{self.loss}_folds")(
             self.t, self.label, self.weight, self.atom, order, start, zero_bin, flags,
             self.train, self.test, out,
         )  # fmt: skip
         return out
 
-    def _per_atom(
-        self, cell: NDArray[np.int64], width: int, values: Floats | None = None
-    ) -> NDArray[Any]:
-        """Rows, or the sum of ``values``, per atom and bin."""
-        n_atoms = self.train.shape[1]
-        return np.bincount(cell, values, n_atoms * width).reshape(n_atoms, width)
-
     def _from_sums(
         self,
-        counts: NDArray[np.int64],
-        cell: NDArray[np.int64],
+        sums: Floats,
         zero_bin: int,
         flags: NDArray[np.int64],
         out: Floats,
     ) -> None:
         """Squared loss: H never changes and G moves by H * step: rows are read once."""
-        width = counts.shape[1]
         constant = self.weight.size == 0
-        hess = counts if constant else self._per_atom(cell, width, self.weight)
-        grad = self._per_atom(cell, width, self.residual)
+        if constant:
+            sums[:, 1] = sums[:, 0]
         # (sides, folds, statistics, bins)
-        shape = *self.sides.shape[:2], 3, width
-        flat = np.stack([counts, hess, grad], axis=1).reshape(len(counts), -1)
-        train, valid = (self.sides @ flat).reshape(shape)
+        shape = *self.sides.shape[:2], *sums.shape[1:]
+        train, valid = (self.sides @ sums.reshape(len(sums), -1)).reshape(shape)
         # NaN not seen in training goes where zero goes
         moved = np.flatnonzero(train[:, 0, -1] == 0)
         valid[moved, :, zero_bin] += valid[moved, :, -1]

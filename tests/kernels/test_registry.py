@@ -24,7 +24,7 @@ BOTH = [
     "joint_sums",
 ]
 COMPILED_ONLY = [
-    *("nothing", "sort_rows", "greedy_bins"),
+    *("nothing", "sort_rows", "greedy_bins", "fill_bins"),
     *("boost_exact_squared", "logloss_folds", "softmax_folds"),
 ]
 

@@ -82,3 +82,36 @@ def greedy_bins(distinct, count, max_bin, total, edge):
             mean = rest / float(rest_bins)
     edge[n_bins] = np.inf
     return n_bins + 1
+
+
+@njit(cache=True, nogil=True)
+def fill_bins(value, edges, atom, weight, residual, code, sums):
+    """Bin of each row, and sums over the rows of each atom and bin.
+
+    Parameters
+    ----------
+    value : float64 array (n,)
+    edges : float64 array (B,)
+        Inclusive upper bounds, ascending, the last infinite; NaN goes to bin B.
+    atom : int64 array (n,)
+    weight, residual : float64 arrays (n,) or (0,)
+    code : uint8 array (n,), filled
+    sums : float64 array (A, 3, B + 1)
+        Added to in place: rows, weights and residuals, the latter two if given.
+    """
+    for i in range(value.size):
+        v = value[i]
+        lo, hi = 0, edges.size
+        while lo < hi:
+            middle = (lo + hi) >> 1
+            if v <= edges[middle]:
+                hi = middle
+            else:
+                lo = middle + 1
+        code[i] = lo
+        a = atom[i]
+        sums[a, 0, lo] += 1.0
+        if weight.size:
+            sums[a, 1, lo] += weight[i]
+        if residual.size:
+            sums[a, 2, lo] += residual[i]
