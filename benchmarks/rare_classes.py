@@ -15,8 +15,9 @@ OutRank keeps what ``alpha=0.05`` selects. DisCo ``n_features_to_select="auto"``
 keeps one column at least: counted is whether the smallest q of its ``pvalues_`` is .05
 or less. Shares below .02 are those of columns whose p-values take few values: of 15
 positives beside a flag in 2 % of the rows, 3 with the flag are a p of .003 and 4 one of
-.0002, and a table keeps a column from .05 / 40 = .00125 on, so that 40 * .0002 = .8 % is
-all that a test without random numbers can keep. The standard error of a share of .05 is .01 for 500 tables and .022 for 100.
+.0002, and a table keeps a column from .05 / 40 = .00125 on, so that 40 * .0002 = .8 %
+is all that a test without random numbers can keep. The standard error of a share of .05
+is .01 for 500 tables and .022 for 100.
 """
 
 from __future__ import annotations
