@@ -27,7 +27,7 @@ SIZES_TRIED = 3.5
 """Numbers of features that the gate compares: none, the two smallest, or more."""
 _PER_CANDIDATE = 5_000
 """Bytes of a candidate's expression, record and line of the report."""
-_FIXED = 120 << 20
+_FIXED = 110 << 20
 """Bytes of the libraries and kernels that a first fit loads."""
 
 
