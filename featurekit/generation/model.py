@@ -122,6 +122,7 @@ class BoostedModel:
         Training stops after the round in which it is spent.
     sure : float
         Standard errors by which `judge` with features must be better than without.
+        With 1.8 nothing is kept in 20 of 20 noise tables (`benchmarks.noise`).
     n_judges : int
         Seeds that make a difference.
     """

@@ -1,4 +1,4 @@
-"""Trees of LightGBM's, read from its text: what splits gain, and scores of rows."""
+"""LightGBM's trees, read from its text: loss reduction of splits, leaves of rows."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Tree:
         return out
 
     def less(self, sum_g: Floats, sum_h: Floats) -> Floats:
-        """What each split takes off the loss, from sums of each leaf, (parts, splits).
+        """Loss reduction by each split, from sums of each leaf, (parts, splits).
 
         Parameters
         ----------
