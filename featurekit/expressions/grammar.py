@@ -238,7 +238,8 @@ class Enumeration:
         # calendar parts of the pool are no features yet
         self._seen: dict[Expression, None] = dict.fromkeys(columns)
         self._seen |= {node.canonical(): None for node in fresh or ()}
-        self._columns = {node.name_ for node in columns}
+        # features are written with signs or brackets: no plain word is one's name
+        self._columns = {n.name_ for n in columns if not n.name_.isidentifier()}
         self._there = set(self._seen)
         self._equivalences: dict[int, tuple[Equivalence, Call]] = {}
         for name in operators:
@@ -255,7 +256,7 @@ class Enumeration:
         canonical = node.canonical()
         if canonical in self._seen:
             reason = "the same as another candidate"
-        elif canonical.name in self._columns:
+        elif self._columns and canonical.name in self._columns:
             reason = "X has a column of this name"
         self._seen[canonical] = None
         if isinstance(reason, Equivalence):

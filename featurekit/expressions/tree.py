@@ -15,6 +15,7 @@ import math
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from featurekit.expressions.operators.base import INFIX, Alias, find
@@ -66,7 +67,7 @@ class Expression:
             return self
         args = tuple(arg.canonical() for arg in self.args)
         op = find(self.op)
-        if op is not None and op.commutative:
+        if op is not None and op.commutative and len(args) > 1:
             args = tuple(sorted(args, key=lambda a: a.name))
         return Call(self.op, args)
 
@@ -105,6 +106,11 @@ class Column(Expression):
     """A column of the input."""
 
     name_: str
+
+    @property
+    def name(self) -> str:
+        """The column as it stands in a feature's name."""
+        return _written(self.name_)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -152,10 +158,16 @@ def _quote(text: str, mark: str) -> str:
     return mark + body.replace(mark, "\\" + mark) + mark
 
 
+@lru_cache(maxsize=1 << 16)
+def _written(column: str) -> str:
+    """A column's name as it stands in a feature's."""
+    plain = _WORD.fullmatch(column) is not None
+    return column if plain else _quote(column, "`")
+
+
 def _render(node: Expression, binding: int) -> str:
     if isinstance(node, Column):
-        plain = _WORD.fullmatch(node.name_) is not None
-        return node.name_ if plain else _quote(node.name_, "`")
+        return node.name
     if isinstance(node, Literal):
         if isinstance(node.value, str):
             return _quote(node.value, "'")

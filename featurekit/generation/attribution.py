@@ -12,7 +12,8 @@ from featurekit.execution.budget import Budget
 from featurekit.expressions.tree import Expression
 from featurekit.generation.model import BoostedModel, base_matrix
 from featurekit.generation.problem import Problem, out_of_fold_values
-from featurekit.generation.trees import Tree, leaves
+from featurekit.generation.trees import Trees, leaves
+from featurekit.statistics.loss import Absolute
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
@@ -22,9 +23,10 @@ TREES = 50
 and at least 15 rounds are needed for the gains to settle."""
 ROWS_FOR_GAIN = 10_000
 """Folds are used until their rows are about so many: fewer rows, noisier gains."""
+_RATE = 0.15
 _PARAMS = (
     ("num_leaves", 16),
-    ("learning_rate", 0.15),
+    ("learning_rate", _RATE),
     ("feature_fraction", 0.5),
     ("max_bin", 63),
 )
@@ -78,7 +80,11 @@ def importances(
                 problem, model, booster, both, test, X.shape[1]
             )
             continue
-        on_test, on_train = _of_splits(problem, booster, both, [test, train])
+        trees = Trees.of(booster)
+        on_test, on_train = (
+            trees.by_round(of_split, problem.loss.n_outputs, both.shape[1])
+            for of_split in _of_splits(problem, booster, trees, both, train, test)
+        )
         held_out[: len(on_test)] += on_test
         in_sample[: len(on_train)] += on_train * (len(test) / len(train))
     out = held_out
@@ -138,36 +144,38 @@ def _imputed(X: Floats) -> Floats:
 
 
 def _of_splits(
-    problem: Problem, booster: Any, both: Floats, parts: Sequence[Ints]
-) -> Floats:
-    """Reduction of the loss by each round's splits on each feature, to second order.
+    problem: Problem,
+    booster: Any,
+    trees: Trees,
+    both: Floats,
+    train: Ints,
+    test: Ints,
+) -> tuple[Floats, Floats]:
+    """Reduction of the loss by each split on held-out and on training rows, (T, S).
 
-    On the rows of each part: (parts, rounds, features).
+    On the training rows it is the gain that LightGBM states, which is of steps as long
+    as the loss allows, for the shorter step that the tree takes.
     """
-    rows = np.concatenate(parts)
-    part = np.repeat(np.arange(len(parts)), [len(p) for p in parts])
     n_outputs = problem.loss.n_outputs
-    leaf_of_row = leaves(booster, both[rows])
-    y, raw = problem.y[rows], problem.raw[rows].copy()
-    weight = None if problem.weight is None else problem.weight[rows][:, None]
-    trees = Tree.all_of(booster)
-    out = np.zeros((len(parts), len(trees) // n_outputs, both.shape[1]))
-    for t in range(out.shape[1]):
-        start = t * n_outputs
-        g, h = problem.loss.gradients(y, raw)
-        if weight is not None:
-            g, h = g * weight, h * weight
-        for k, tree in enumerate(trees[start : start + n_outputs]):
-            leaf, n_leaves = leaf_of_row[:, start + k], len(tree.leaf_value)
-            cell, n_cells = part * n_leaves + leaf, len(parts) * n_leaves
-            sum_g, sum_h = (
-                np.bincount(cell, s[:, k], n_cells).reshape(-1, n_leaves).astype(float)
-                for s in (g, h)
-            )
-            for into, less in zip(out[:, t], tree.less(sum_g, sum_h), strict=True):
-                np.add.at(into, tree.feature, less)
-            raw[:, k] += tree.leaf_value[leaf]
-    return out
+    leaf = leaves(booster, both[test])
+    y, raw = problem.y[test], problem.raw[test].copy()
+    weight = None if problem.weight is None else problem.weight[test][:, None]
+    leaf_value = trees.leaf_value
+    sum_g, sum_h = np.zeros((2, *leaf_value.shape))
+    for t, values in enumerate(leaf_value):
+        k = t % n_outputs
+        if k == 0:
+            g, h = problem.loss.gradients(y, raw)
+            if weight is not None:
+                g, h = g * weight, h * weight
+        sum_g[t] = np.bincount(leaf[:, t], g[:, k], len(values))
+        sum_h[t] = np.bincount(leaf[:, t], h[:, k], len(values))
+        raw[:, k] += values[leaf[:, t]]
+    on_train = trees.gain * (_RATE - 0.5 * _RATE**2)
+    if isinstance(problem.loss, Absolute):  # its gradients are signs to LightGBM
+        error = problem.loss.gradients(problem.y[train], problem.raw[train])[0]
+        on_train *= np.mean(error**2)
+    return trees.less(sum_g, sum_h), on_train
 
 
 def _of_shuffling(

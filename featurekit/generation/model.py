@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from featurekit.data.columns import CategoricalColumn, DatetimeColumn, Table
 from featurekit.execution.budget import Budget
-from featurekit.generation.trees import Tree, leaves
+from featurekit.generation.trees import leaf_values, leaves
 from featurekit.statistics.folds import Folds
 from featurekit.statistics.loss import LogLoss, Loss, MultiLogLoss
 
@@ -306,12 +306,12 @@ class BoostedModel:
         Rows are sent through the trees once; adding up leaves is all the rest.
         """
         n_outputs, before = self.loss.n_outputs, 0
-        trees = Tree.all_of(booster)
         leaf = leaves(booster, X, max(rounds), self._threads(len(X)))
+        leaf_value = leaf_values(booster, leaf)
         scores = np.zeros((len(X), n_outputs))
         for r in rounds:
             for t in range(before, min(r * n_outputs, leaf.shape[1])):
-                scores[:, t % n_outputs] += trees[t].leaf_value[leaf[:, t]]
+                scores[:, t % n_outputs] += leaf_value[t, leaf[:, t]]
             before = max(before, r * n_outputs)
             yield scores.copy()
 

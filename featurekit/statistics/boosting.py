@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +27,9 @@ _SAMPLE = 128
 _BLOCK_ROWS = 1 << 15
 _CHUNK_BYTES = 8 << 20
 _FIXED_POINT_BITS = 61
+_NUMERATORS = np.array([0, 1, 1, 1, 3, 49, 1])
+_DENOMINATORS = np.array([1, 50, 4, 2, 4, 50, 1])
+"""Quantiles that the grid of a candidate is fixed from."""
 
 
 @dataclass(frozen=True)
@@ -130,6 +134,8 @@ class BoostingSums:
     def start(cls, program: Program, columns: Floats, n_atoms: int) -> BoostingSums:
         """Empty sums, with the grid of each candidate fixed from a sample of rows."""
         rows = _sample(columns.shape[1])
+        if not program.op.any():
+            return cls(program, *grids(columns[program.left[:, None], rows]), n_atoms)
         values = np.empty((len(program), len(rows)))
         for op in set(program.op.tolist()):
             of_op = np.flatnonzero(program.op == op)
@@ -282,29 +288,23 @@ def grids(values: Floats) -> tuple[Floats, Floats]:
     centre, inverse : float64 arrays (m,)
         0 and 1 for a candidate without values.
     """
-    ascending = np.sort(np.where(np.isfinite(values), values, np.nan), axis=1)
-    n = np.isfinite(ascending).sum(axis=1)
-    last = np.maximum(n - 1, 0)
-
-    def quantile(numerator: int, denominator: int) -> Floats:
-        at = (numerator * last) // denominator
-        return np.take_along_axis(ascending, at[:, None], axis=1)[:, 0]
-
+    finite = np.isfinite(values)
+    ascending = np.sort(np.where(finite, values, np.nan), axis=1)
+    n = finite.sum(axis=1)
+    at = _NUMERATORS * np.maximum(n - 1, 0)[:, None] // _DENOMINATORS
+    quantiles = ascending[np.arange(len(n))[:, None], at]
+    least, low, first, centre, third, high, most = quantiles.T
     with np.errstate(all="ignore"):
-        centre = quantile(1, 2)
-        scale = np.maximum(
-            0.5 * (quantile(3, 4) - quantile(1, 4)),
-            (quantile(49, 50) - quantile(1, 50)) / 16,
-        )
-        all_of_it = (quantile(1, 1) - quantile(0, 1)) / 16
-        scale = np.where(scale > 0.0, scale, all_of_it)
-        least = np.maximum(np.abs(centre) * 1e-3, 1e-30)
-        inverse = 1.0 / np.where(scale > 0.0, scale, least)
+        scale = np.maximum(0.5 * (third - first), (high - low) / 16)
+        scale = np.where(scale > 0.0, scale, (most - least) / 16)
+        floor = np.maximum(np.abs(centre) * 1e-3, 1e-30)
+        inverse = 1.0 / np.where(scale > 0.0, scale, floor)
     return np.where(n > 0, centre, 0.0), np.where(n > 0, inverse, 1.0)
 
 
+@lru_cache(maxsize=256)
 def _sample(n: int) -> Ints:
-    """Rows that the grid of a candidate is fixed from."""
+    """Rows that the grid of a candidate is fixed from; not to be written to."""
     return np.linspace(0, n - 1, min(n, _SAMPLE)).astype(np.int64)
 
 

@@ -84,6 +84,7 @@ class FeatureScorer:
         self.atom = atom[self.rows]
         learns: Any = train.any(axis=0)
         self.learns = learns[self.atom]
+        self.all_learn = bool(self.learns.all())
         self.weight = np.empty(0) if weight is None else weight[self.rows]
         self.residual = np.empty(0)
         y, init = y[self.rows], init[self.rows]
@@ -114,9 +115,9 @@ class FeatureScorer:
         """
         value = x[self.rows]
         value[np.abs(value) <= ZERO] = 0.0
-        learnt = np.sort(value[self.learns])
-        n_nan = int(np.isnan(learnt).sum())
-        edges = bin_edges(learnt[: len(learnt) - n_nan], n_nan)
+        learnt = np.sort(value if self.all_learn else value[self.learns])
+        n_known = int(np.searchsorted(learnt, np.nan))
+        edges = bin_edges(learnt[:n_known], len(learnt) - n_known)
         zero_bin = int((edges < 0.0).sum())
         n_bins = len(edges)
         code = np.empty(len(value), np.uint8)
@@ -217,12 +218,8 @@ def bin_edges(ascending: Floats, n_nan: int) -> Floats:
     n_nan : int
         Training rows with NaN, which take one bin off the budget.
     """
-    before, after = ascending[:-1], ascending[1:]
-    same = after == before
     # neighbouring doubles count as one value, of which the larger is kept
-    with np.errstate(invalid="ignore"):
-        near = np.flatnonzero(~same & (after - before <= 3e-16 * np.abs(before)))
-    same[near] = after[near] <= np.nextafter(before[near], np.inf)
+    same = np.abs(np.diff(ascending.view(np.int64))) <= 1
     last = np.flatnonzero(np.append(~same, True)[: len(ascending)])
     distinct, count = ascending[last], np.diff(last, prepend=-1)
     n_below, n_upto = (

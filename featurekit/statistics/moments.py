@@ -96,7 +96,8 @@ def mid_ranks(values: Floats, weight: Floats | None = None) -> Floats:
     -------
     float64 array (n,)
     """
-    order = np.argsort(values, kind="stable")
+    # ties share their rank: their order matters to the sum of their weights alone
+    order = np.argsort(values, kind=None if weight is None else "stable")
     ascending = values[order]
     differs = ascending[1:] != ascending[:-1]
     if len(values) and np.isnan(ascending[-1]):

@@ -99,15 +99,17 @@ def fill_bins(value, edges, atom, weight, residual, code, sums):
     sums : float64 array (A, 3, B + 1)
         Added to in place: rows, weights and residuals, the latter two if given.
     """
+    # as many bounds as there can be: each step of the search is the same for all rows
+    bound = np.full(256, np.inf)
+    bound[: edges.size] = edges
     for i in range(value.size):
         v = value[i]
-        lo, hi = 0, edges.size
-        while lo < hi:
-            middle = (lo + hi) >> 1
-            if v <= edges[middle]:
-                hi = middle
-            else:
-                lo = middle + 1
+        lo = 0
+        for k in range(8):
+            half = 128 >> k
+            lo += half * (v > bound[lo + half - 1])
+        if v != v:
+            lo = edges.size
         code[i] = lo
         a = atom[i]
         sums[a, 0, lo] += 1.0
