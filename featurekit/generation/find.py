@@ -120,7 +120,7 @@ def find_features(data: Data, plan: Plan, budget: Budget, progress: Progress) ->
         with progress.phase("judge how many to keep", n_steps) as step:
             if not screening.why:
                 verdict = judge(
-                    problem, model, data.target.metric,
+                    problem, base.raw, model, data.target.metric,
                     partial(find, step=step), budget, step=step,
                 )  # fmt: skip
     stopped = budget.why or screening.why

@@ -6,10 +6,10 @@ k is kept, and none where no k is so many standard errors above none as `Model.s
 says. Errors are of differences on the same rows.
 
 A new column changes every tree of a boosted model, for better or worse: most of the
-noise of such a comparison is the model's own. So where one model of a random part of
-rows and columns leaves the answer open, more are trained for each k, and their losses
+noise of such a comparison is the model's own. So where one model leaves the answer
+open, more are trained for each k, of random parts of rows and columns, and their losses
 averaged row by row: three bring the standard error to .64 of that of one (median of 144
-comparisons).
+comparisons). The first model without new features is the base model.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ OPEN = (0.5, 3.0)
 """Standard errors between which one model does not answer whether features help."""
 WORTH = 0.5
 """Standard errors by which a size must be better than all smaller ones for a greater
-one to be tried."""
+one to be tried; for the second, by which the first may be worse than none."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +72,7 @@ class Verdict:
 
 def judge(
     problem: Problem,
+    base: Floats,
     model: Model,
     metric: str,
     search: Callable[[Problem], Ranking],
@@ -81,11 +82,13 @@ def judge(
 ) -> Verdict | None:
     """Compare numbers of features by nested cross-validation, the smallest first.
 
-    More are tried as long as more were better by half a standard error, and the two
-    smallest always: what adds less is not kept for it.
+    More are tried as long as more were better by half a standard error, and the second
+    unless the first was worse than none by as much: what adds less is not kept for it.
 
     Parameters
     ----------
+    base : float64 array (n, K)
+        Out-of-fold raw scores of ``model`` without new features.
     search : callable
         The search, to be run on the training part of each fold.
     step : callable
@@ -116,16 +119,13 @@ def judge(
         return [trial.errors(problem, model, size, metric, seeds) for trial in trials]
 
     found = max(trial.n_new for trial in trials)
-    tried: list[int] = []
-    errors: list[list[Floats]] = []
-    gains: list[list[Floats]] = []
-    for size in (0, *sizes):
-        if budget.stopped() or (tried and tried[-1] >= found):
+    tried = [0]
+    errors = [[t.errors_at(problem, [base[t.test]], metric) for t in trials]]
+    gains = _gains(errors)
+    step()
+    for size in sizes:
+        if budget.stopped() or tried[-1] >= found or not _more_may_help(gains):
             break
-        if len(tried) > 2:
-            mean, error = _summary(gains[-1])
-            if mean <= max(_summary(g)[0] for g in gains[:-1]) + WORTH * error:
-                break
         now = errors_of(size, [0])
         if budget.stopped():
             break  # in the midst of training: these models are not complete
@@ -133,7 +133,7 @@ def judge(
         errors.append(now)
         gains = _gains(errors)
         step()
-    if len(tried) < (2 if found else 1):
+    if found and len(tried) < 2:
         return None
     more = range(1, model.n_judges)
     if more and OPEN[0] < max(map(_sureness, gains)) < OPEN[1]:
@@ -145,6 +145,15 @@ def judge(
             ]
     unit = 1.0 if metric == "auc" else problem.loss.unit
     return _decide(tuple(tried), gains, model.sure).times(unit)
+
+
+def _more_may_help(gains: list[list[Floats]]) -> bool:
+    """Whether a greater size is worth a try, after those of these gains."""
+    if len(gains) < 2:
+        return True
+    mean, error = _summary(gains[-1])
+    best = max(_summary(gain)[0] for gain in gains[:-1])
+    return mean > best + WORTH * error * (1 if len(gains) > 2 else -1)
 
 
 def _sureness(gain: list[Floats]) -> float:
@@ -222,13 +231,19 @@ class _Trial:
         metric: str,
         seeds: Sequence[int],
     ) -> Floats:
-        """Mean errors of models with the best ``size`` features, of each test row.
-
-        Weighted, if rows are; for ``metric="auc"`` one error of the whole fold.
-        """
+        """Mean errors of models with the best ``size`` features, of each test row."""
         k = self.X.shape[1] - self.n_new + min(size, self.n_new)
         X, X_test = self.X[:, :k], self.X_test[:, :k]
         many = model.judge(X, self.y, self.weight, self.categorical, X_test, seeds)
+        return self.errors_at(problem, many, metric)
+
+    def errors_at(
+        self, problem: Problem, many: Sequence[Floats], metric: str
+    ) -> Floats:
+        """Mean errors of raw scores of the test rows, of one or more models.
+
+        Weighted, if rows are; for ``metric="auc"`` one error of the whole fold.
+        """
         weight = None if problem.weight is None else problem.weight[self.test]
         if metric == "auc":
             per_model = [_auc_loss(self.y_test, raw, weight) for raw in many]

@@ -34,7 +34,7 @@ BETTER = 2.0
 """Standard errors by which a model must be better than a constant to be used."""
 
 PARTIAL = (("feature_fraction", 0.7), ("bagging_fraction", 0.8), ("bagging_freq", 1))
-"""How the models of a comparison are trained: so that they differ by the seed."""
+"""How models of a comparison are trained that differ by the seed."""
 
 
 _TREE_MODULES = (
@@ -227,9 +227,10 @@ class BoostedModel:
         X_test: Floats,
         seeds: Sequence[int],
     ) -> list[Floats]:
-        """Raw scores on ``X_test`` of a model of parts of ``X`` for each seed.
+        """Raw scores on ``X_test`` of a model for each seed, (n_test, K).
 
-        Each is (n_test, K); for a target of one value, the constant.
+        With seed 0 the model as it is, else one of random parts of rows and columns; for
+        a target of one value, the constant.
         """
         constant = Constant.of(self.loss, y, weight)
         if constant.one_value:
@@ -237,7 +238,10 @@ class BoostedModel:
         data, rows = self.dataset(X, y, weight, categorical), np.arange(len(y))
         out = []
         for seed in seeds:
-            model = replace(self, seed=self.seed + seed, params=self.params + PARTIAL)
+            model = self
+            if seed:
+                params = self.params + PARTIAL
+                model = replace(self, seed=self.seed + seed, params=params)
             out.append(constant.fill(model.raw(model.train(data, rows), X_test)))
         return out
 

@@ -81,8 +81,8 @@ class OpenFE(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         held-out loss are never kept, and a warning says so if fewer are. "auto" decides
         among 0, 5, 10, 20 and 50 by nested cross-validation: the number that is best,
         and none unless one is 1.8 standard errors better than none (2, if `estimator`
-        is given). LightGBM models of random parts of rows and columns judge each
-        number: three where one leaves it open, more than 10 only if more were better.
+        is given). A LightGBM model judges each number, three where one leaves it open;
+        greater numbers only where more were better.
     order : int, default=1
         Operators on top of each other: with 2, features are also made of the best
         features of order 1.

@@ -12,7 +12,7 @@ from featurekit.execution.budget import Budget
 from featurekit.expressions import parse
 from featurekit.generation import gate
 from featurekit.generation.gate import _decide, judge
-from featurekit.generation.model import EstimatorModel
+from featurekit.generation.model import EstimatorModel, base_matrix
 from featurekit.generation.search import Problem, Ranking
 from featurekit.statistics.folds import Folds
 from featurekit.statistics.loss import Squared
@@ -38,10 +38,16 @@ def problem(n_useful, splitter=None, n=400, seed=0):
     return Problem(table, y, None, None, Squared(), folds, raw)
 
 
+def base_of(case, model):
+    """Out-of-fold scores of the model without new features."""
+    X = base_matrix(case.table)[0]
+    return model.out_of_fold(X, case.y, case.folds, case.weight).raw
+
+
 def decide(case, order, sizes=(1, 2, 4), budget=None, search=None, **kwargs):
     ranking = Ranking(list(order), {})
     return judge(
-        case, LINEAR, "rmse", search or (lambda part: ranking),
+        case, base_of(case, LINEAR), LINEAR, "rmse", search or (lambda part: ranking),
         budget or Budget(), sizes, **kwargs,
     )  # fmt: skip
 
@@ -49,7 +55,22 @@ def decide(case, order, sizes=(1, 2, 4), budget=None, search=None, **kwargs):
 def test_useless_features_are_not_kept():
     verdict = decide(problem(3), USELESS)
     assert verdict.n_features == 0
-    assert verdict.sizes[:3] == (0, 1, 2)  # the two smallest are always tried
+
+
+def test_more_is_tried_unless_the_first_was_worse_or_the_others_hardly_better():
+    rng = np.random.default_rng(0)
+    size = 1000
+    error = 3 / np.sqrt(2 * size)
+    for means, more in [
+        ([0.0], True), ([0.0, -0.3], True), ([0.0, -0.7], False), ([0.0, 3.0], True),
+        ([0.0, 3.0, 3.3], False), ([0.0, -0.3, 0.7], True), ([0.0, 3.0, 3.7], True),
+    ]:  # fmt: skip
+        gains = []
+        for mean in means:
+            gain = rng.normal(0, 3, (2, size))
+            gain += mean * error - gain.mean(axis=1, keepdims=True)
+            gains.append(list(gain) if len(gains) else list(np.zeros_like(gain)))
+        assert gate._more_may_help(gains) == more, means
 
 
 @pytest.mark.parametrize("n_useful, kept", [(1, 1), (2, 2)])
@@ -158,9 +179,10 @@ def test_more_models_are_asked_where_one_leaves_it_open(is_open, monkeypatch):
     model = _Recorder(LinearRegression(), Squared())
     case = problem(1)
     order = Ranking(USEFUL[:1] + USELESS, {})
-    verdict = judge(case, model, "rmse", lambda part: order, Budget(), (1, 2))
-    one = [(0,)] * 15  # three sizes, five folds
-    assert asked == one + [(1, 2)] * 15 * is_open
+    base = base_of(case, model)
+    verdict = judge(case, base, model, "rmse", lambda part: order, Budget(), (1, 2))
+    # two sizes, five folds; the base model stands for none the first time
+    assert asked == [(0,)] * 10 + [(1, 2)] * 15 * is_open
     assert verdict.n_features >= 1
     alone = decide(case, USEFUL[:1] + USELESS, (1, 2))
     if not is_open:
