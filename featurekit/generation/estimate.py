@@ -24,7 +24,7 @@ from featurekit.statistics.boosting import Rounds, RowSums
 TRIAL_ROWS = (800, 2400)
 TRIAL_CANDIDATES = 48
 SIZES_TRIED = 3.0
-"""Models of the gate for each fold: of the two smallest numbers of features, or more."""
+"""Models of the gate for each fold: of the two least numbers of features, or more."""
 _PER_CANDIDATE = 5_000
 """Bytes of a candidate's expression, record and line of the report."""
 _FIXED = 110 << 20

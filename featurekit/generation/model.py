@@ -229,8 +229,8 @@ class BoostedModel:
     ) -> list[Floats]:
         """Raw scores on ``X_test`` of a model for each seed, (n_test, K).
 
-        With seed 0 the model as it is, else one of random parts of rows and columns; for
-        a target of one value, the constant.
+        With seed 0 the model as it is, else one of random parts of rows and columns;
+        for a target of one value, the constant.
         """
         constant = Constant.of(self.loss, y, weight)
         if constant.one_value:
