@@ -134,9 +134,10 @@ class FeatureScorer:
         start = np.zeros(n_bins + 2, np.int64)
         start[1:] = np.cumsum(counts.sum(axis=0))
         order = np.argsort(code, kind="stable")
+        weight = self.weight[order] if self.weight.size else self.weight
         kernel(f"{self.loss}_folds")(
-            self.t, self.label, self.weight, self.atom, order, start, zero_bin, flags,
-            self.train, self.test, out,
+            self.t[order], self.label[order], weight, self.atom[order], start, zero_bin,
+            flags, self.train, self.test, out,
         )  # fmt: skip
         return out
 

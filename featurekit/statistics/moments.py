@@ -102,14 +102,14 @@ def mid_ranks(values: Floats, weight: Floats | None = None) -> Floats:
     differs = ascending[1:] != ascending[:-1]
     if len(values) and np.isnan(ascending[-1]):
         differs &= ~np.isnan(ascending[:-1])
-    starts = np.flatnonzero(np.r_[True, differs])
-    if weight is None:
-        sizes = np.diff(np.r_[starts, len(values)]).astype(np.float64)
-    else:
-        sizes = np.add.reduceat(weight[order], starts)
-    before = np.cumsum(sizes) - sizes
     ranks = np.empty(len(values))
-    runs = np.diff(np.r_[starts, len(values)])
+    if weight is None and differs.all():
+        ranks[order] = np.arange(0.5, len(values))
+        return ranks
+    starts = np.flatnonzero(np.append(True, differs))
+    runs = np.diff(starts, append=len(values))
+    sizes = runs if weight is None else np.add.reduceat(weight[order], starts)
+    before = np.cumsum(sizes) - sizes
     ranks[order] = np.repeat(before + sizes / 2, runs)
     return ranks
 

@@ -29,7 +29,7 @@ _FAST = {"reassoc", "nsz", "nnan", "contract"}
 
 
 @njit(cache=True, nogil=True)
-def _pack(t, label, weight, group, order, start, used):
+def _pack(t, label, weight, group, start, used):
     """Rows of one side of a fold by bin, each bin padded to a multiple of BLOCK.
 
     Returns
@@ -45,34 +45,38 @@ def _pack(t, label, weight, group, order, start, used):
     for b in range(n_bins):
         size = 0
         for k in range(start[b], start[b + 1]):
-            size += used[group[order[k]]]
+            size += used[group[k]]
         count[b] = size
         first[b + 1] = first[b] + (size + BLOCK - 1) // BLOCK * BLOCK
-    packed_t = np.full(first[n_bins], np.inf)
-    packed_label = np.zeros(first[n_bins])
-    packed_weight = np.zeros(first[n_bins] if weight.size else 0)
+    n = first[n_bins]
+    packed_t = np.full(n + 1, np.inf)
+    packed_label = np.zeros(n + 1)
+    packed_weight = np.zeros(n + 1 if weight.size else 0)
     for b in range(n_bins):
         at = first[b]
+        # every row is written, and those not used written over: no branch to guess
         for k in range(start[b], start[b + 1]):
-            i = order[k]
-            if used[group[i]]:
-                packed_t[at] = t[i]
-                packed_label[at] = label[i]
-                if weight.size:
-                    packed_weight[at] = weight[i]
-                at += 1
-    return first, count, packed_t, packed_label, packed_weight
+            packed_t[at] = t[k]
+            packed_label[at] = label[k]
+            if weight.size:
+                packed_weight[at] = weight[k]
+            at += used[group[k]]
+        packed_t[at] = np.inf
+        packed_label[at] = 0.0
+        if weight.size:
+            packed_weight[at] = 0.0
+    return first, count, packed_t[:n], packed_label[:n], packed_weight[:n]
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST, error_model="numpy")
-def _sigmoid_sums(side, f, grad, hess):
+def _sigmoid_sums(side, u_of_bin, grad, hess):
     """Fill G and H per bin: sums of p - y and p (1 - p) with p = 1 / (1 + t u).
 
     Each term is rounded to float32, as LightGBM stores it.
     """
     first, _, t_all, label_all, weight_all = side
-    for b in range(f.size):
-        u = math.exp(min(max(-f[b], -MAX_SCORE), MAX_SCORE))
+    for b in range(u_of_bin.size):
+        u = u_of_bin[b]
         t, label = t_all[first[b] : first[b + 1]], label_all[first[b] : first[b + 1]]
         g = h = 0.0
         if weight_all.size:
@@ -91,7 +95,7 @@ def _sigmoid_sums(side, f, grad, hess):
 
 
 @njit(cache=True, nogil=True, fastmath=_FAST)
-def _loss_part(first, v, weight, missed, f):
+def _loss_part(first, v, weight, missed, f, u_of_bin):
     """Sum of log-losses of validation rows, up to a constant (see `_boost_rows`).
 
     Without weights the terms of a bin are multiplied up, and a logarithm is taken
@@ -100,7 +104,7 @@ def _loss_part(first, v, weight, missed, f):
     total, product = 0.0, 1.0
     for b in range(f.size):
         total += missed[b] * f[b]
-        u = math.exp(min(max(-f[b], -MAX_SCORE), MAX_SCORE))
+        u = u_of_bin[b]
         if weight.size:
             for k in range(first[b], first[b + 1]):
                 total += weight[k] * math.log1p(v[k] * u)
@@ -162,17 +166,18 @@ def _boost_rows(train, valid, zero_bin, flags):
     if _one_class(train):
         flags = -1  # LightGBM does not train on a single class
     f = np.zeros(n_bins + 1)
+    u = np.ones(n_bins + 1)
     step = np.zeros(n_bins + 1)
     grad = np.zeros(n_bins + 1)
     hess = np.zeros(n_bins + 1)
     work = np.empty((4, n_bins + 2))
     missed, rows = _validation(valid)
-    start_loss = _loss_part(valid[0], valid[2], valid[4], missed, f)
+    start_loss = _loss_part(valid[0], valid[2], valid[4], missed, f, u)
     best, at, more = -np.inf, 0, True
     for r in range(N_ROUNDS):
         leaves = 1
         if flags >= 0:
-            _sigmoid_sums(train, f, grad, hess)
+            _sigmoid_sums(train, u, grad, hess)
             leaves = grow_tree(
                 grad, hess, count, n_bins, flags, L2_OF_CLASSES, work, step
             )
@@ -184,7 +189,9 @@ def _boost_rows(train, valid, zero_bin, flags):
             f[b] += step[b]
         if count[n_bins] == 0:  # NaN not seen in training goes where zero goes
             f[n_bins] = f[zero_bin]
-        drop = start_loss - _loss_part(valid[0], valid[2], valid[4], missed, f)
+        for b in range(n_bins + 1):
+            u[b] = math.exp(min(max(-f[b], -MAX_SCORE), MAX_SCORE))
+        drop = start_loss - _loss_part(valid[0], valid[2], valid[4], missed, f, u)
         best, at, more = improves(drop, best, at, r)
         if not more:
             break
@@ -192,28 +199,25 @@ def _boost_rows(train, valid, zero_bin, flags):
 
 
 @njit(cache=True, nogil=True)
-def logloss_folds(
-    t, label, weight, group, order, start, zero_bin, flags, train, test, out
-):
+def logloss_folds(t, label, weight, group, start, zero_bin, flags, train, test, out):
     """Log-loss drops of all folds.
 
     Parameters
     ----------
-    t : float64 array (m,), exp(-init) of the rows
+    t : float64 array (m,), exp(-init) of the rows, in the order of their bins
     label : uint16 array (m,), 0 or 1
     weight : float64 array (m,) or (0,)
     group : int64 array (m,), atoms of the rows
-    order : int64 array (m,)
     start : int64 array (B + 2,)
-        Bin b < B holds the rows ``order[start[b]:start[b + 1]]``, bin B those of NaN.
+        Bin b < B holds the rows ``start[b]:start[b + 1]``, bin B those of NaN.
     zero_bin : int, the bin that holds zero
     flags : int64 array (F,), as of `exact_tree.grow_tree`, -1 for no tree at all
     train, test : bool arrays (F, A), atoms on either side of each fold
     out : float64 array (F,)
     """
     for f in range(train.shape[0]):
-        left = _pack(t, label, weight, group, order, start, train[f])
-        right = _pack(t, label, weight, group, order, start, test[f])
+        left = _pack(t, label, weight, group, start, train[f])
+        right = _pack(t, label, weight, group, start, test[f])
         out[f] = _boost_rows(left, right, zero_bin, flags[f])
 
 
@@ -221,8 +225,8 @@ def logloss_folds(
 
 
 @njit(cache=True, nogil=True)
-def _take(t, label, weight, group, order, start, used):
-    """Rows of one side of a fold in bin order, class by class.
+def _take(t, label, weight, group, start, used):
+    """Rows of one side of a fold, class by class.
 
     Returns
     -------
@@ -239,10 +243,9 @@ def _take(t, label, weight, group, order, start, used):
     n = 0
     for b in range(n_bins):
         for k in range(start[b], start[b + 1]):
-            i = order[k]
-            if used[group[i]]:
-                kept[n] = i
-                of_class[label[i], b] += weight[i] if weight.size else 1.0
+            if used[group[k]]:
+                kept[n] = k
+                of_class[label[k], b] += weight[k] if weight.size else 1.0
                 n += 1
         first[b + 1] = n
     t_kept = np.empty((n_class, n))
@@ -389,11 +392,9 @@ def _boost_softmax(train, valid, rows, zero_bin, flags):
 
 
 @njit(cache=True, nogil=True)
-def softmax_folds(
-    t, label, weight, group, order, start, zero_bin, flags, train, test, out
-):
+def softmax_folds(t, label, weight, group, start, zero_bin, flags, train, test, out):
     """Multi-class drops of all folds: ``t`` is exp(init - its largest), (m, K)."""
     for f in range(train.shape[0]):
-        left = _take(t, label, weight, group, order, start, train[f])
-        right = _take(t, label, weight, group, order, start, test[f])
+        left = _take(t, label, weight, group, start, train[f])
+        right = _take(t, label, weight, group, start, test[f])
         out[f] = _boost_softmax(left, right, right[3].sum(), zero_bin, flags[f])
