@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import wraps
 from typing import Any
 
@@ -10,6 +11,18 @@ from sklearn.base import _fit_context
 from sklearn.utils.validation import validate_data
 
 from featurekit.data.frames import header
+
+
+@contextmanager
+def unchanged_on_error(estimator: Any) -> Iterator[None]:
+    """An exception, Ctrl-C included, leaves the estimator as it was before."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Any], Any]:
@@ -32,16 +45,11 @@ def fit_context(*, prefer_skip_nested_validation: bool) -> Callable[[Any], Any]:
 
         @wraps(fit)
         def whole(self: Any, *args: Any, **kwargs: Any) -> Any:
-            before = dict(vars(self))
-            for name in before:
-                if name.endswith("_") and not name.startswith("_"):
-                    delattr(self, name)  # nothing of an earlier fit survives
-            try:
+            with unchanged_on_error(self):
+                for name in list(vars(self)):
+                    if name.endswith("_") and not name.startswith("_"):
+                        delattr(self, name)  # nothing of an earlier fit survives
                 return checked(self, *args, **kwargs)
-            except BaseException:
-                vars(self).clear()
-                vars(self).update(before)
-                raise
 
         return whole
 

@@ -43,6 +43,7 @@ from featurekit.fitting.transformer import (
     check_columns,
     fit_context,
     refuse_too_many,
+    unchanged_on_error,
 )
 from featurekit.ranking import drift, emit, heuristics, scoring
 from featurekit.ranking.counting import (
@@ -390,6 +391,10 @@ class OutRank(TransformerMixin, CallbackSupportMixin, BaseEstimator):
         -------
         OutRank
         """
+        with unchanged_on_error(self):
+            return self._add_rows(X, y, classes, sample_weight)
+
+    def _add_rows(self, X: Any, y: Any, classes: Any, sample_weight: Any) -> OutRank:
         first = not hasattr(self, "_counts")
         if first:
             self._validate_params()

@@ -504,6 +504,18 @@ def test_a_first_block_that_failed_is_forgotten():
     assert_same(fitted(frame, Y2), ranker.partial_fit(frame, Y2))
 
 
+def test_a_first_partial_fit_that_fails_leaves_no_trace():
+    ranker = OutRank()
+    before = set(vars(ranker))
+    X = pd.DataFrame({"a": [1.0, 2.0, 3.0, 4.0]})
+    with pytest.raises(ValueError):
+        ranker.partial_fit(X, [0, 1, None, 1])
+    assert set(vars(ranker)) == before
+    other = pd.DataFrame({"b": list("xyxyxy"), "c": list("uuvvuu")})
+    ranker.partial_fit(other, [0, 1, 0, 1, 0, 1])
+    assert ranker.n_features_in_ == 2
+
+
 def test_columns_of_another_kind_in_partial_fit():
     frame = pd.DataFrame({"a": X3[:, 0], "b": list("xyz") * 10})
     ranker = OutRank().partial_fit(frame, Y2)
