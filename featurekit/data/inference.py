@@ -10,6 +10,7 @@ thousands.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import islice
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -106,6 +107,20 @@ def _readings(decimal: Decimal | None) -> list[Reading]:
     return out
 
 
+def _groups(readings: Sequence[Reading]) -> list[list[Reading]]:
+    """Whole numbers of 64 bits, other numbers, all else; without empty ones."""
+    import polars as pl
+
+    numbers = (pl.UInt64(), pl.Float64())
+    parts: list[list[Reading]] = [[], [], []]
+    for reading in readings:
+        place = (
+            0 if reading.dtype == pl.Int64() else 1 if reading.dtype in numbers else 2
+        )
+        parts[place].append(reading)
+    return [part for part in parts if part]
+
+
 class Inference:
     """The readings of columns of text that lose none of the values added so far.
 
@@ -125,50 +140,85 @@ class Inference:
         self._decimal = decimal
         found = _readings("." if decimal is None and not comma else decimal)
         self._left = {name: list(found) for name in names}
-        self._forget()
+        self._values = dict.fromkeys(names, 0)
+        self._fractions = dict.fromkeys(names, 0)
+        self._whole = dict.fromkeys(names, True)
 
     def add(self, frame: pl.LazyFrame) -> int:
         """Take rows in; how many they were."""
         if not self.n_rows:
             # most readings fit none of the first values: the others need not try
             self._count(frame.head(_FIRST))
-            self._forget()
+            self._values = dict.fromkeys(self._left, 0)
+            self._fractions = dict.fromkeys(self._left, 0)
         n = self._count(frame)
         self.n_rows += n
         return n
 
-    def _forget(self) -> None:
-        """Count anew, with the readings that are left."""
-        self._values = dict.fromkeys(self._left, 0)
-        self._fractions = dict.fromkeys(self._left, 0)
-        self._whole = dict.fromkeys(self._left, True)
-
     def _count(self, frame: pl.LazyFrame) -> int:
+        """Count the values, and leave the readings that take all of them.
+
+        Readings are tried group by group: what takes whole numbers of 64 bits is never
+        a date, and floats take every one of them. Each try reads the frame once.
+        """
         import polars as pl
 
-        exprs = [pl.len().alias("")]
-        for name, readings in self._left.items():
-            text = pl.col(name)
-            bare = text.str.strip_chars() == ""
-            has = (text.is_not_null() & ~bare).sum(), text.str.contains(_FRACTION).sum()
-            whole = (text.str.contains(_WHOLE) | bare).all()
-            values = [r.values(name, strict=False).count() for r in readings]
-            exprs += [
-                expr.alias(f"{name}:{k}")
-                for k, expr in enumerate((*has, whole, *values))
-            ]
-        n, *found = frame.select(exprs).collect(engine="streaming").row(0)
-        numbers = iter(found)
-        for name, readings in self._left.items():
-            n_values = next(numbers)
-            self._values[name] += n_values
-            self._fractions[name] += next(numbers)
-            self._whole[name] &= bool(next(numbers))
-            kept = [next(numbers) == n_values for _ in readings]
-            self._left[name] = [
-                r for r, fits in zip(readings, kept, strict=True) if fits
-            ]
-        return n
+        groups = {name: _groups(found) for name, found in self._left.items()}
+        asked = {name: parts.pop(0) if parts else [] for name, parts in groups.items()}
+        left: dict[str, list[Reading]] = {name: [] for name in asked}
+        first, n_rows = True, 0
+        while asked or first:
+            exprs = [pl.len().alias("")]
+            for name, readings in asked.items():
+                found = self._questions(name, readings)
+                exprs += [e.alias(f"{name}:{k}") for k, e in enumerate(found)]
+            n_rows, *answers = frame.select(exprs).collect(engine="streaming").row(0)
+            numbers = iter(answers)
+            missed = {}
+            for name, readings in asked.items():
+                n_values, n_fractions, is_whole, least = islice(numbers, 4)
+                fits = [r for r in readings if next(numbers) == n_values]
+                if first:
+                    self._values[name] += n_values
+                self._fractions[name] += n_fractions
+                self._whole[name] &= is_whole
+                left[name] += fits
+                later = groups[name]
+                if not n_values:
+                    left[name] += sum(later, [])
+                elif fits and fits[0].dtype == pl.Int64():
+                    left[name] += [
+                        r
+                        for r in sum(later, [])
+                        if r.dtype == pl.Float64()
+                        or (r.dtype == pl.UInt64() and least >= 0)
+                    ]
+                elif not fits and later:
+                    missed[name] = later.pop(0)
+            asked, first = missed, False
+        self._left = left
+        return n_rows
+
+    def _questions(self, name: str, readings: Sequence[Reading]) -> list[pl.Expr]:
+        """What is asked of a column: four numbers, and what each reading takes.
+
+        The four are values, fractions with a comma, whether all are whole numbers, and
+        the least of whole numbers of 64 bits. What cannot matter is not looked for.
+        """
+        import polars as pl
+
+        text = pl.col(name)
+        bare = text.str.strip_chars() == ""
+        n_values = (text.is_not_null() & ~bare).sum()
+        n_fractions, is_whole, least = pl.lit(0), pl.lit(True), pl.lit(0)
+        if any(r.decimal == "," for r in readings):
+            n_fractions = text.str.contains(_FRACTION).sum()
+        if self._whole[name] and any(r.dtype == pl.Float64() for r in readings):
+            is_whole = (text.str.contains(_WHOLE) | bare).all()
+        values = [r.values(name, strict=False) for r in readings]
+        if readings and readings[0].dtype == pl.Int64():
+            least = values[0].min()
+        return [n_values, n_fractions, is_whole, least, *(v.count() for v in values)]
 
     def reading(self, name: str) -> Reading:
         """How to read a column."""
