@@ -29,7 +29,9 @@ def count_codes(codes, y, n_classes, table):
             table[np.int64(codes[i]) * n_classes + y[i]] += 1
         return
     # four tables in turn: an addition need not wait for the one before it
-    parts = np.zeros(4 * m, np.uint32)
+    parts = np.empty(4 * m, np.uint32)
+    for i in range(4 * m):
+        parts[i] = 0
     whole = n - n % 4
     for i in range(0, whole, 4):
         parts[np.int64(codes[i]) * n_classes + y[i]] += np.uint32(1)
@@ -160,7 +162,7 @@ def information_value(start, classes, counts, b, prior, out):
     for c in range(n_classes):
         n += b[c]
     out[:] = 0.0
-    row = np.zeros(n_classes)
+    row = np.empty(n_classes)
     scale = 1.0 + prior * n_values / n
     for v in range(n_values):
         row[:] = 0.0

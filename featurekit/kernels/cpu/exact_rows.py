@@ -49,7 +49,9 @@ def _pack(t, label, weight, group, start, used):
         count[b] = size
         first[b + 1] = first[b] + (size + BLOCK - 1) // BLOCK * BLOCK
     n = first[n_bins]
-    packed_t = np.full(n + 1, np.inf)
+    packed_t = np.zeros(n + 1)
+    for k in range(n + 1):
+        packed_t[k] = np.inf
     packed_label = np.zeros(n + 1)
     packed_weight = np.zeros(n + 1 if weight.size else 0)
     for b in range(n_bins):
@@ -166,7 +168,9 @@ def _boost_rows(train, valid, zero_bin, flags):
     if _one_class(train):
         flags = -1  # LightGBM does not train on a single class
     f = np.zeros(n_bins + 1)
-    u = np.ones(n_bins + 1)
+    u = np.zeros(n_bins + 1)
+    for b in range(n_bins + 1):
+        u[b] = 1.0
     step = np.zeros(n_bins + 1)
     grad = np.zeros(n_bins + 1)
     hess = np.zeros(n_bins + 1)

@@ -289,9 +289,10 @@ def null_of_table(rows, times, parts, b, n, out):
     """
     n_classes = b.size
     t = np.empty((n_classes, 2))
+    common = np.empty((n_classes, 2))
     for c in range(n_classes):
         overlap(b[c], n, t[c])
-    common = np.zeros((n_classes, 2))
+        common[c, 0] = common[c, 1] = 0.0
     mean = 0.0
     variance = 0.0
     for i in range(rows.size):
