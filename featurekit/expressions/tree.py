@@ -44,9 +44,9 @@ class Expression:
 
     def columns(self) -> tuple[str, ...]:
         """Names of the base columns it uses, each once, in order of appearance."""
-        return tuple(
-            dict.fromkeys(n.name_ for n in self.walk() if isinstance(n, Column))
-        )
+        if not isinstance(self, Call):
+            return ()
+        return tuple(dict.fromkeys(name for a in self.args for name in a.columns()))
 
     def walk(self) -> Iterator[Expression]:
         """This node and all below it, parents first."""
@@ -111,6 +111,10 @@ class Column(Expression):
     def name(self) -> str:
         """The column as it stands in a feature's name."""
         return _written(self.name_)
+
+    def columns(self) -> tuple[str, ...]:
+        """Its own name."""
+        return (self.name_,)
 
 
 @dataclass(frozen=True, slots=True, repr=False)

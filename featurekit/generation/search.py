@@ -68,7 +68,7 @@ class Settings:
     how: Rounds = field(default_factory=Rounds)
 
 
-@dataclass
+@dataclass(slots=True)
 class Record:
     """What became of one candidate."""
 
