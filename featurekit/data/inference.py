@@ -111,13 +111,10 @@ def _groups(readings: Sequence[Reading]) -> list[list[Reading]]:
     """Whole numbers of 64 bits, other numbers, all else; without empty ones."""
     import polars as pl
 
-    numbers = (pl.UInt64(), pl.Float64())
+    place: dict[pl.DataType, int] = {pl.Int64(): 0, pl.UInt64(): 1, pl.Float64(): 1}
     parts: list[list[Reading]] = [[], [], []]
     for reading in readings:
-        place = (
-            0 if reading.dtype == pl.Int64() else 1 if reading.dtype in numbers else 2
-        )
-        parts[place].append(reading)
+        parts[place.get(reading.dtype, 2)].append(reading)
     return [part for part in parts if part]
 
 
